@@ -1,0 +1,152 @@
+//! Sources: the cameras and sensors of a town.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{GridId, Place, SourceId};
+
+/// A camera or a sensor as the registry knows it. Holds no secret: passwords stay in `storage`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Source {
+    /// Its id, unique over cameras and sensors.
+    pub id: SourceId,
+    /// Camera or sensor.
+    pub kind: Kind,
+    /// What it is, as rules select it: `river_gauge`, `smoke`, `street`, `school_gate`.
+    pub class: String,
+    /// Its name, in the town's language.
+    pub name: String,
+    /// Which of the five kinds of owner it belongs to.
+    pub owner: Owner,
+    /// The grid it stands in.
+    pub grid: GridId,
+    /// Where it stands, when known.
+    pub place: Option<Place>,
+    /// Whether a camera is pulled always or on demand; sensors are always `always`.
+    pub mode: PullMode,
+    /// Camera: main stream, `rtsp://host[:port]/path`, without credentials. Sensor: empty.
+    #[serde(default)]
+    pub url: String,
+    /// Sensor: MQTT topic, may hold the wildcards `+` and `#`. Camera: empty.
+    #[serde(default)]
+    pub topic: String,
+    /// Sensor: the payload format, as `raw`, `json`, `senml`, `map:level=/d/0/v`. Camera: empty.
+    #[serde(default)]
+    pub format: String,
+    /// Sensor: UCUM unit of the reading, as `m`, `Cel`, `%`; may be empty.
+    #[serde(default)]
+    pub unit: String,
+    /// Sensor: how often it reports, in seconds; none when it reports on change only.
+    #[serde(default)]
+    pub interval_s: Option<u32>,
+    /// Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream),
+    /// `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`),
+    /// `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// A number from the registry for rules: `limit("yellow")` reads the tag `limits.yellow`.
+    pub fn limit(&self, name: &str) -> Option<f64> {
+        self.tags.get(&format!("limits.{name}"))?.parse().ok()
+    }
+
+    /// The ids of the sources that a camera looks at (tag `looks_at`).
+    pub fn looks_at(&self) -> impl Iterator<Item = &str> {
+        self.tags.get("looks_at").map(String::as_str).unwrap_or_default().split_whitespace()
+    }
+
+    /// The reading that a payload without names carries: by class, as `level` for a river gauge; else `value`.
+    pub fn default_reading(&self) -> &'static str {
+        match self.class.as_str() {
+            "river_gauge" => "level",
+            "rain_gauge" => "rain",
+            "smoke" => "smoke",
+            "temperature" => "temperature",
+            "door" => "open",
+            "bin" => "fill",
+            "power" => "power",
+            _ => "value",
+        }
+    }
+}
+
+/// Camera or sensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Video over RTSP.
+    Camera,
+    /// Readings over MQTT.
+    Sensor,
+}
+
+/// The five kinds of owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// The governance office 综治.
+    Governance,
+    /// Police 公安.
+    Police,
+    /// Traffic 交通.
+    Traffic,
+    /// Telecom operators 电信.
+    Telecom,
+    /// Villagers' own 村民自设: closed by default, opened by break-glass with notice.
+    Resident,
+}
+
+impl Owner {
+    /// All owners.
+    pub const ALL: [Owner; 5] = [Owner::Governance, Owner::Police, Owner::Traffic, Owner::Telecom, Owner::Resident];
+
+    /// The name in files, the API and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Owner::Governance => "governance",
+            Owner::Police => "police",
+            Owner::Traffic => "traffic",
+            Owner::Telecom => "telecom",
+            Owner::Resident => "resident",
+        }
+    }
+}
+
+/// When a camera's stream is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PullMode {
+    /// The sub stream always, the main stream on demand.
+    #[default]
+    Always,
+    /// Only while somebody watches.
+    Demand,
+}
+
+/// Which of a camera's two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// Full size.
+    Main,
+    /// Small; what walls and checks use.
+    Sub,
+}
+
+impl Profile {
+    /// The name in the API and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Profile::Main => "main",
+            Profile::Sub => "sub",
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The state of a source's link, and why.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Kind, Profile, SourceId, Timestamp};
+
+/// The state of a source as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SourceState {
+    /// Nothing is known yet: no message since the hub started.
+    Unknown,
+    /// A camera's session is being opened.
+    Connecting,
+    /// Pictures or readings arrive.
+    Live,
+    /// Pictures arrive, but not as they should; the reason says why.
+    Degraded,
+    /// The session stands but no picture arrives.
+    Stalled,
+    /// The camera refuses the credentials; not tried again until they change or 30 minutes pass.
+    AuthFailed,
+    /// Cannot be reached (camera), or the broker said it is gone (sensor's last will).
+    Offline,
+    /// On demand and nobody watches.
+    Idle,
+    /// A sensor has missed its report interval.
+    Silent,
+}
+
+impl SourceState {
+    /// All states.
+    pub const ALL: [SourceState; 9] = [
+        SourceState::Unknown,
+        SourceState::Connecting,
+        SourceState::Live,
+        SourceState::Degraded,
+        SourceState::Stalled,
+        SourceState::AuthFailed,
+        SourceState::Offline,
+        SourceState::Idle,
+        SourceState::Silent,
+    ];
+
+    /// The name in the API and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SourceState::Unknown => "unknown",
+            SourceState::Connecting => "connecting",
+            SourceState::Live => "live",
+            SourceState::Degraded => "degraded",
+            SourceState::Stalled => "stalled",
+            SourceState::AuthFailed => "auth_failed",
+            SourceState::Offline => "offline",
+            SourceState::Idle => "idle",
+            SourceState::Silent => "silent",
+        }
+    }
+}
+
+/// The latest word about one source (sensor) or one stream of it (camera).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SourceStatus {
+    /// The source.
+    pub source: SourceId,
+    /// Camera or sensor.
+    pub kind: Kind,
+    /// Which stream of a camera; none for a sensor.
+    pub profile: Option<Profile>,
+    /// The state.
+    pub state: SourceState,
+    /// Since when it is in this state.
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = DateTime))]
+    pub since: Timestamp,
+    /// A stable code the console translates, as `connect_refused`, `no_key_frame`, `no_frames`, `last_will`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What happened, in English, for the log reader; never holds a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// When the last frame or reading arrived.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_data_at: Option<Timestamp>,
+    /// What the stream is, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamFacts>,
+}
+
+/// Measured facts about a live stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct StreamFacts {
+    /// RFC 6381 codec string, as `avc1.4d401e`, `hvc1.1.6.L93.B0`.
+    pub codec: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Frames a second, measured over the last seconds.
+    pub fps: f32,
+    /// Bits a second, measured over the last seconds.
+    pub bitrate_bps: u64,
+    /// Frames between the last two key frames; 0 until known.
+    pub gop_frames: u32,
+    /// From DESCRIBE to the first key frame, in milliseconds.
+    pub first_frame_ms: u32,
+}

@@ -1,0 +1,2 @@
+//! The `gridward` binary: arguments, configuration, signals.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The simulated town.
+fn main() {}
