@@ -1,0 +1,253 @@
+//! Scenarios and properties of the desk.
+
+use std::collections::BTreeMap;
+
+use model::{Evidence, Hazard, Place, Role, Value, Verdict};
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + second).unwrap()
+}
+
+fn evidence() -> Evidence {
+    Evidence {
+        rule_version: "v".into(),
+        condition: "x > 1".into(),
+        value: Some(Value::Number(2.0)),
+        values: BTreeMap::new(),
+        since: None,
+    }
+}
+
+fn raised(alarm: &str, source: &str, grid: &str, hazard: Hazard, level: Level, second: i64) -> AlarmTransition {
+    AlarmTransition {
+        alarm: alarm.into(),
+        rule: "rule".into(),
+        source: source.into(),
+        seq: 1,
+        at: at(second),
+        change: AlarmChange::Raised {
+            level,
+            hazard,
+            title: Title { zh: "烟雾".into(), en: "smoke".into() },
+            action: "look".into(),
+            grid: grid.into(),
+            place: Some(Place { lon: 106.0, lat: 29.0 }),
+            evidence: evidence(),
+        },
+    }
+}
+
+fn cleared(alarm: &str, second: i64) -> AlarmTransition {
+    AlarmTransition {
+        alarm: alarm.into(),
+        rule: "rule".into(),
+        source: "s".into(),
+        seq: 2,
+        at: at(second),
+        change: AlarmChange::Cleared { evidence: evidence() },
+    }
+}
+
+fn order(incident: &IncidentId, user: &str, role: Role, command: Command, reason: Option<&str>) -> Order {
+    Order {
+        incident: Some(incident.clone()),
+        command,
+        actor: Actor::User(user.into()),
+        role,
+        reason: reason.map(str::to_owned),
+    }
+}
+
+fn desk() -> Desk {
+    Desk::from_log(Config::default(), [])
+}
+
+#[test]
+fn smoke_and_heat_of_one_yard_become_one_fire() {
+    let mut desk = desk();
+    desk.alarm(&raised("a1", "smoke-1", "g1", Hazard::Fire, Level::Yellow, 0), at(0));
+    let joined = desk.alarm(&raised("a2", "temp-1", "g1", Hazard::Fire, Level::Orange, 20), at(20));
+    assert_eq!(joined.len(), 2, "joins, and lifts the level: {joined:?}");
+    let incident = desk.incidents().next().unwrap();
+    assert_eq!((desk.incidents().count(), incident.level, incident.sources.len()), (1, Level::Orange, 2));
+}
+
+#[test]
+fn another_hazard_grid_or_far_place_is_another_incident() {
+    let mut desk = desk();
+    desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0), at(0));
+    desk.alarm(&raised("a2", "s2", "g1", Hazard::Flood, Level::Blue, 1), at(1));
+    desk.alarm(&raised("a3", "s3", "g2", Hazard::Fire, Level::Blue, 2), at(2));
+    let mut far = raised("a4", "s4", "g1", Hazard::Fire, Level::Blue, 3);
+    if let AlarmChange::Raised { place, .. } = &mut far.change {
+        *place = Some(Place { lon: 106.01, lat: 29.0 });
+    }
+    desk.alarm(&far, at(3));
+    assert_eq!(desk.incidents().count(), 4);
+}
+
+#[test]
+fn an_old_cleared_incident_takes_no_new_alarm() {
+    let mut desk = desk();
+    desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0), at(0));
+    desk.alarm(&cleared("a1", 10), at(10));
+    desk.alarm(&raised("a2", "s1", "g1", Hazard::Fire, Level::Blue, 309), at(309));
+    assert_eq!(desk.incidents().count(), 1, "within five minutes of the clear");
+    desk.alarm(&cleared("a2", 320), at(320));
+    desk.alarm(&raised("a3", "s1", "g1", Hazard::Fire, Level::Blue, 621), at(621));
+    assert_eq!(desk.incidents().count(), 2);
+}
+
+#[test]
+fn the_seven_steps_in_order_with_a_named_responder() {
+    let mut desk = desk();
+    let id = desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Red, 0), at(0))[0].incident.clone();
+    let go = |desk: &mut Desk, user: &str, role, command| {
+        desk.command(&order(&id, user, role, command, None), at(60)).map(|_| ())
+    };
+    assert_eq!(go(&mut desk, "li", Role::Operator, Command::Handle).unwrap_err().code, RefusalCode::WrongStep);
+    go(&mut desk, "li", Role::Operator, Command::Accept).unwrap();
+    go(&mut desk, "li", Role::Operator, Command::File { level: Some(Level::Orange) }).unwrap();
+    go(&mut desk, "li", Role::Operator, Command::Dispatch { responder: "wang".into() }).unwrap();
+    assert_eq!(go(&mut desk, "zhao", Role::Responder, Command::Handle).unwrap_err().code, RefusalCode::NotAllowed);
+    go(&mut desk, "wang", Role::Responder, Command::Handle).unwrap();
+    assert_eq!(go(&mut desk, "wang", Role::Responder, Command::Verify).unwrap_err().code, RefusalCode::NotAllowed);
+    go(&mut desk, "li", Role::Operator, Command::Verify).unwrap();
+    go(&mut desk, "li", Role::Operator, Command::Close { verdict: Verdict::True }).unwrap();
+    let incident = desk.incident(&id).unwrap();
+    assert!(!incident.is_open());
+    assert_eq!((incident.step, incident.level), (Step::Close, Level::Orange));
+}
+
+#[test]
+fn a_false_alarm_closes_after_accept_and_wants_a_reason() {
+    let mut desk = desk();
+    let id = desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0), at(0))[0].incident.clone();
+    let close = Command::Close { verdict: Verdict::False };
+    desk.command(&order(&id, "li", Role::Operator, Command::Accept, None), at(1)).unwrap();
+    let refused = desk.command(&order(&id, "li", Role::Operator, close.clone(), None), at(2)).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::ReasonRequired);
+    desk.command(&order(&id, "li", Role::Operator, close, Some("steam")), at(3)).unwrap();
+    assert!(!desk.incident(&id).unwrap().is_open());
+}
+
+#[test]
+fn a_limit_breaks_once_and_not_while_on_hold() {
+    let mut desk = desk();
+    let id = desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Red, 0), at(0))[0].incident.clone();
+    assert_eq!(desk.next_deadline(), Some(at(120)));
+    assert!(desk.tick(at(119)).is_empty());
+    assert_eq!(desk.tick(at(121)).len(), 1);
+    assert!(desk.tick(at(500)).is_empty(), "fires once");
+    desk.command(&order(&id, "li", Role::Operator, Command::Accept, None), at(510)).unwrap();
+    desk.command(&order(&id, "li", Role::Operator, Command::File { level: None }, None), at(511)).unwrap();
+    desk.command(&order(&id, "chen", Role::Lead, Command::Suspend, Some("night")), at(512)).unwrap();
+    assert!(desk.tick(at(5_000)).is_empty());
+}
+
+#[test]
+fn acknowledging_twice_names_the_first() {
+    let mut desk = desk();
+    let id = desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Red, 0), at(0))[0].incident.clone();
+    desk.command(&order(&id, "li", Role::Operator, Command::Acknowledge, None), at(1)).unwrap();
+    let again = desk.command(&order(&id, "chen", Role::Lead, Command::Acknowledge, None), at(2)).unwrap_err();
+    assert_eq!(again.code, RefusalCode::AlreadyDone);
+    assert!(again.message.contains("li"));
+}
+
+fn commands() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        Just(Command::Acknowledge),
+        Just(Command::Take),
+        Just(Command::Accept),
+        Just(Command::File { level: Some(Level::Orange) }),
+        Just(Command::Dispatch { responder: "wang".into() }),
+        Just(Command::Handle),
+        Just(Command::Verify),
+        Just(Command::Close { verdict: Verdict::True }),
+        Just(Command::Close { verdict: Verdict::False }),
+        Just(Command::Return),
+        Just(Command::Suspend),
+        Just(Command::Resume),
+        Just(Command::Cancel),
+        Just(Command::Reopen),
+        Just(Command::Note { text: "n".into() }),
+    ]
+}
+
+#[derive(Debug, Clone)]
+enum Input {
+    Raise { alarm: u8, grid: u8, level: usize },
+    Clear { alarm: u8 },
+    Order { incident: usize, command: Command },
+    Tick,
+}
+
+fn inputs() -> impl Strategy<Value = Vec<(u8, Input)>> {
+    let input = prop_oneof![
+        (0u8..12, 0u8..3, 0usize..4).prop_map(|(alarm, grid, level)| Input::Raise { alarm, grid, level }),
+        (0u8..12).prop_map(|alarm| Input::Clear { alarm }),
+        (0usize..6, commands()).prop_map(|(incident, command)| Input::Order { incident, command }),
+        Just(Input::Tick),
+    ];
+    prop::collection::vec((0u8..120, input), 1..80)
+}
+
+fn feed(desk: &mut Desk, input: &Input, second: i64) -> Vec<IncidentTransition> {
+    match input {
+        Input::Raise { alarm, grid, level } => desk.alarm(
+            &raised(&format!("a{alarm}"), "s", &format!("g{grid}"), Hazard::Fire, Level::ALL[*level], second),
+            at(second),
+        ),
+        Input::Clear { alarm } => desk.alarm(&cleared(&format!("a{alarm}"), second), at(second)),
+        Input::Order { incident, command } => {
+            let Some(id) = desk.incidents().nth(*incident).map(|i| i.id.clone()) else { return Vec::new() };
+            let order = order(&id, "li", Role::Lead, command.clone(), Some("because"));
+            desk.command(&order, at(second)).unwrap_or_default()
+        }
+        Input::Tick => desk.tick(at(second)),
+    }
+}
+
+proptest! {
+    /// Killed anywhere and rebuilt from its log, the desk says the same as if it had never stopped.
+    #[test]
+    fn a_restart_anywhere_changes_nothing(inputs in inputs(), kills in prop::collection::vec(any::<bool>(), 80)) {
+        let (mut steady, mut killed) = (desk(), desk());
+        let (mut steady_log, mut killed_log) = (Vec::new(), Vec::new());
+        let mut second = 0;
+        for ((pause, input), kill) in inputs.iter().zip(&kills) {
+            second += i64::from(*pause);
+            steady_log.extend(feed(&mut steady, input, second));
+            killed_log.extend(feed(&mut killed, input, second));
+            if *kill {
+                killed = Desk::from_log(Config::default(), killed_log.clone());
+            }
+        }
+        prop_assert_eq!(&steady_log, &killed_log);
+        prop_assert_eq!(steady.incidents().collect::<Vec<_>>(), killed.incidents().collect::<Vec<_>>());
+    }
+
+    /// Each alarm is in exactly one incident, numbers rise without gaps, and repeats of an alarm change nothing.
+    #[test]
+    fn every_alarm_has_one_incident(inputs in inputs()) {
+        let mut desk = desk();
+        let mut second = 0;
+        for (pause, input) in &inputs {
+            second += i64::from(*pause);
+            feed(&mut desk, input, second);
+            if let Input::Raise { .. } = input {
+                prop_assert!(feed(&mut desk, input, second).is_empty(), "a repeat must change nothing");
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        for incident in desk.incidents() {
+            for alarm in &incident.alarms {
+                prop_assert!(seen.insert(alarm.clone()), "{} is in two incidents", alarm);
+            }
+        }
+    }
+}
