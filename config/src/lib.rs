@@ -1,1 +1,10 @@
-//! Not yet written.
+//! Settings: one TOML file, overridden key by key from the environment, checked as a whole.
+//!
+//! Belongs here: reading, overriding, and telling every problem with its file, line, what was found and what was
+//! expected. Does not belong here: what the settings mean - each part owns its `Config` type - or running anything.
+
+mod document;
+mod problem;
+
+pub use document::{ENV_PREFIX, read};
+pub use problem::Problem;
