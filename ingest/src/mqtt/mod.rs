@@ -1,0 +1,2 @@
+//! MQTT. (stub)
+pub mod decode;
