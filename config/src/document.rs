@@ -54,10 +54,10 @@ pub fn read<T: DeserializeOwned>(
                     message.truncate(head.len());
                 }
                 let mut keys = keys_of(error.path());
-                if let Some(unknown) = field_of(&message, "unknown") {
-                    if keys.last() != Some(&Key::Name(unknown.clone())) {
-                        keys.push(Key::Name(unknown));
-                    }
+                if let Some(unknown) = field_of(&message, "unknown").map(Key::Name)
+                    && keys.last() != Some(&unknown)
+                {
+                    keys.push(unknown);
                 }
                 let missing = field_of(&message, "missing").map(|name| {
                     let mut path = keys.clone();

@@ -1,1 +1,125 @@
-//! Not yet written.
+//! What the hub keeps: the registry, the event log, the history of observations, users, dead letters.
+//!
+//! Belongs here: files and SQL, durability, recovery after a crash or a full disk, retention. Does not belong here:
+//! what an alarm or incident means (`alerting`, `command`), who may read what (`dashboard`), HTTP.
+//!
+//! Two kinds of file live in the data folder: `gridward.db` (registry, users, event log, dead letters) and
+//! `history/YYYY-MM-DD.db`, one a day (UTC, by time of receipt), so that deletion is a file's deletion. All are SQLite
+//! in WAL mode with a sync at each commit: what a call has answered survives a kill and a loss of power. The SQL keeps
+//! to numbered parameters and plain types, so that PostgreSQL can take its place.
+
+mod config;
+pub mod csv;
+mod db;
+mod dead_letters;
+mod error;
+mod health;
+mod history;
+mod history_file;
+mod log;
+mod meta;
+mod recovery;
+mod registry;
+mod users;
+
+use std::sync::Arc;
+
+pub use config::Config;
+pub use dead_letters::{DeadLetterRow, DeadLetters, NewDeadLetter};
+pub use error::Error;
+pub use health::StorageHealth;
+pub use history::{Bucket, History, HistoryQuery, HistorySeq};
+pub use log::{AuditFilter, Log, VerifyReport};
+pub use meta::Meta;
+pub use recovery::RecoveryReport;
+pub use registry::{Credentials, Registry, SourceFilter, SourceRow};
+pub use users::{Lockout, MIN_PASSWORD_CHARS, NewToken, TokenInfo, User, Users};
+
+/// Everything the hub keeps. Clones share one set of connections.
+#[derive(Clone)]
+pub struct Storage {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registry: Registry,
+    log: Log,
+    history: History,
+    users: Users,
+    dead_letters: DeadLetters,
+    meta: Meta,
+    health: health::Health,
+    _lock: Option<recovery::FolderLock>,
+}
+
+/// Who opens the data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opener {
+    /// The one hub: takes a lock and looks after what a crash has left.
+    Hub,
+    /// A command beside it: takes no lock and mends nothing.
+    Tool,
+}
+
+impl Storage {
+    /// Opens the data folder, making it when it is missing, and mends what a crash has left: torn tails are cut and
+    /// unreadable day files set aside, both told in the report. A damaged `gridward.db` is an error that says what to
+    /// do; it is never replaced.
+    pub async fn open(config: &Config, opener: Opener) -> Result<(Self, RecoveryReport), Error> {
+        recovery::make_folders(&config.data_dir)?;
+        let (lock, report) = match opener {
+            Opener::Hub => (Some(recovery::lock(&config.data_dir)?), recovery::inspect(&config.data_dir)?),
+            Opener::Tool => (None, RecoveryReport::default()),
+        };
+        let health = health::Health::new();
+        let db = db::Db::open(&config.data_dir).await?;
+        let storage = Self {
+            inner: Arc::new(Inner {
+                registry: Registry::new(db.clone()),
+                log: Log::start(db.clone(), health.clone()),
+                history: History::start(config, health.clone()),
+                users: Users::new(db.clone()),
+                dead_letters: DeadLetters::new(db.clone(), config.dead_letters_max),
+                meta: Meta::new(db),
+                health,
+                _lock: lock,
+            }),
+        };
+        Ok((storage, report))
+    }
+
+    /// Sources and grids.
+    pub fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    /// The hash-chained event log.
+    pub fn log(&self) -> &Log {
+        &self.inner.log
+    }
+
+    /// Observations.
+    pub fn history(&self) -> &History {
+        &self.inner.history
+    }
+
+    /// Users, tokens, sessions.
+    pub fn users(&self) -> &Users {
+        &self.inner.users
+    }
+
+    /// Messages that could not be decoded.
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.inner.dead_letters
+    }
+
+    /// Small named blobs, as the engine's snapshot.
+    pub fn meta(&self) -> &Meta {
+        &self.inner.meta
+    }
+
+    /// Whether writes succeed; changes are seen at once.
+    pub fn health(&self) -> tokio::sync::watch::Receiver<StorageHealth> {
+        self.inner.health.watch()
+    }
+}

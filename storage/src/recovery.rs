@@ -1,0 +1,165 @@
+//! What is done before the files are opened: torn tails are told, unreadable day files are set aside.
+//!
+//! SQLite itself ignores what follows the last complete commit of a write-ahead log; this module measures it, so that
+//! a loss is told and not passed over. Only the hub does so, under a lock: another process's log is still growing.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// What a start found and mended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Bytes after the last complete commit, over all files; nothing acknowledged was in them.
+    pub cut_bytes: u64,
+    /// Files that could not be read, under their new names.
+    pub set_aside: Vec<PathBuf>,
+}
+
+/// Held by the hub while it runs, so that no second one uses the folder.
+#[derive(Debug)]
+pub(crate) struct FolderLock {
+    _file: File,
+}
+
+/// Makes the folders; for the hub also takes the lock and looks after what a crash has left.
+pub(crate) fn make_folders(dir: &Path) -> Result<(), Error> {
+    let history = dir.join("history");
+    fs::create_dir_all(&history).map_err(|source| Error::File { path: history, source })
+}
+
+/// Takes the folder for this process.
+pub(crate) fn lock(dir: &Path) -> Result<FolderLock, Error> {
+    let path = dir.join("hub.lock");
+    let file = File::create(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(FolderLock { _file: file }),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::InUse(dir.to_owned())),
+        Err(fs::TryLockError::Error(source)) => Err(Error::File { path, source }),
+    }
+}
+
+/// Looks at every file and tells what a crash has left. Call it under the lock only.
+pub(crate) fn inspect(dir: &Path) -> Result<RecoveryReport, Error> {
+    let mut report = RecoveryReport::default();
+    for folder in [dir.to_owned(), dir.join("history")] {
+        let entries = fs::read_dir(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            if name.ends_with(".db-wal") {
+                report.cut_bytes += fs::read(&path).map(|bytes| torn_bytes(&bytes)).unwrap_or(0);
+            } else if name.ends_with(".db") && folder != dir && !looks_whole(&path) {
+                report.set_aside.push(set_aside(&path)?);
+            }
+        }
+    }
+    if report.cut_bytes > 0 {
+        tracing::warn!(bytes = report.cut_bytes, "a torn tail was cut; nothing acknowledged was in it");
+    }
+    for path in &report.set_aside {
+        tracing::error!(path = %path.display(), "a day's observations cannot be read and were set aside");
+    }
+    metrics::counter!("gridward_storage_cut_bytes_total").increment(report.cut_bytes);
+    metrics::counter!("gridward_storage_set_aside_total").increment(report.set_aside.len() as u64);
+    Ok(report)
+}
+
+/// Renames a day file and its companions out of the way.
+pub(crate) fn set_aside(path: &Path) -> Result<PathBuf, Error> {
+    let stamp = model::Timestamp::now().as_second();
+    for companion in ["-wal", "-shm"] {
+        let from = with_suffix(path, companion);
+        if from.exists() {
+            let _ = fs::rename(&from, with_suffix(path, &format!("{companion}.corrupt-{stamp}")));
+        }
+    }
+    let to = with_suffix(path, &format!(".corrupt-{stamp}"));
+    fs::rename(path, &to).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    Ok(to)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Whether a database file has its header and all the pages the header speaks of.
+fn looks_whole(path: &Path) -> bool {
+    let mut header = [0u8; 100];
+    let Ok(mut file) = File::open(path) else { return false };
+    let len = file.metadata().map(|m| m.len()).unwrap_or(0);
+    if len == 0 {
+        return true; // Made and never written: SQLite takes it as new.
+    }
+    if file.read_exact(&mut header).is_err() || &header[..16] != b"SQLite format 3\0" {
+        return false;
+    }
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
+    let count_is_current = header[24..28] == header[92..96];
+    !count_is_current || len >= page * pages
+}
+
+const WAL_HEADER: usize = 32;
+const FRAME_HEADER: usize = 24;
+
+/// Bytes of a write-ahead log after its last complete commit that belong to the present generation of the log:
+/// frames without a commit, with a wrong checksum, or cut short. Format: sqlite.org/fileformat2.html section 4.
+pub fn torn_bytes(wal: &[u8]) -> u64 {
+    if wal.is_empty() {
+        return 0;
+    }
+    let word = |at: usize| u32::from_be_bytes([wal[at], wal[at + 1], wal[at + 2], wal[at + 3]]);
+    if wal.len() < WAL_HEADER || word(0) & !1 != 0x377f_0682 {
+        return wal.len() as u64;
+    }
+    let big_endian = word(0) & 1 == 1;
+    let page = word(8) as usize;
+    if !(512..=65_536).contains(&page) {
+        return wal.len() as u64;
+    }
+    let salts = &wal[16..24];
+    let frame = FRAME_HEADER + page;
+    let mut sum = checksum((0, 0), &wal[..24], big_endian);
+    if sum != (word(24), word(28)) {
+        return wal.len() as u64;
+    }
+    let (mut at, mut committed) = (WAL_HEADER, WAL_HEADER);
+    while at + frame <= wal.len() && &wal[at + 8..at + 16] == salts {
+        sum = checksum(sum, &wal[at..at + 8], big_endian);
+        sum = checksum(sum, &wal[at + FRAME_HEADER..at + frame], big_endian);
+        if sum != (word(at + 16), word(at + 20)) {
+            break;
+        }
+        at += frame;
+        if word(at - frame + 4) != 0 {
+            committed = at;
+        }
+    }
+    // Frames of an earlier generation (other salts) may follow; they are no loss.
+    let mut end = committed;
+    while end + frame <= wal.len() && &wal[end + 8..end + 16] == salts {
+        end += frame;
+    }
+    let rest = wal.len() - end;
+    let cut_short = if rest < frame && (rest < 16 || &wal[end + 8..end + 16] == salts) { rest } else { 0 };
+    (end - committed + cut_short) as u64
+}
+
+fn checksum((mut s0, mut s1): (u32, u32), bytes: &[u8], big_endian: bool) -> (u32, u32) {
+    let read = |b: &[u8]| {
+        let word = [b[0], b[1], b[2], b[3]];
+        if big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }
+    };
+    for pair in bytes.chunks_exact(8) {
+        s0 = s0.wrapping_add(read(&pair[..4])).wrapping_add(s1);
+        s1 = s1.wrapping_add(read(&pair[4..])).wrapping_add(s0);
+    }
+    (s0, s1)
+}

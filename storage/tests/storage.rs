@@ -1,0 +1,300 @@
+//! Storage on real files: durability, the chain, retention, recovery.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use model::log::Audit;
+use model::{
+    Actor, Grid, GridId, Kind, LogBody, Observation, Owner, PullMode, Quality, Role, Scope, Source, Timestamp, Value,
+};
+use storage::{AuditFilter, Config, Credentials, HistoryQuery, HistorySeq, Opener, SourceFilter, SourceRow, Storage};
+
+async fn open(dir: &std::path::Path) -> Storage {
+    let config = Config { data_dir: dir.to_owned(), ..Config::default() };
+    Storage::open(&config, Opener::Hub).await.unwrap().0
+}
+
+fn audit(subject: &str) -> LogBody {
+    LogBody::Audit(Audit {
+        action: "video.view".into(),
+        subject: subject.into(),
+        purpose: None,
+        detail: serde_json::Value::Null,
+    })
+}
+
+fn observation(source: &str, value: f64, second: i64) -> Observation {
+    let at = Timestamp::from_second(1_795_000_000 + second).unwrap();
+    Observation {
+        source: source.into(),
+        reading: "level".into(),
+        value: Value::Number(value),
+        quality: Quality::Good,
+        phenomenon_time: at,
+        received_at: at,
+        retained: false,
+    }
+}
+
+fn camera(id: &str, grid: &str, owner: Owner) -> SourceRow {
+    SourceRow {
+        source: Source {
+            id: id.into(),
+            kind: Kind::Camera,
+            class: "street".into(),
+            name: format!("街 {id}"),
+            owner,
+            grid: grid.into(),
+            place: None,
+            mode: PullMode::Always,
+            url: "rtsp://127.0.0.1/x".into(),
+            topic: String::new(),
+            format: String::new(),
+            unit: String::new(),
+            interval_s: None,
+            tags: BTreeMap::new(),
+        },
+        credentials: Some(Credentials { username: "u".into(), password: "secret".into() }),
+    }
+}
+
+fn grid(id: &str, parent: Option<&str>) -> Grid {
+    Grid { id: id.into(), name: id.into(), parent: parent.map(GridId::from), outline: Vec::new() }
+}
+
+#[tokio::test]
+async fn the_chain_shows_a_changed_and_a_missing_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    let now = Timestamp::now();
+    for subject in ["a", "b", "c", "d"] {
+        storage.log().append(&Actor::Hub, now, vec![audit(subject)]).await.unwrap();
+    }
+    let report = storage.log().verify().await.unwrap();
+    assert_eq!((report.rows, &report.first_bad), (4, &None));
+    assert_eq!(report.head, storage.log().head().await.unwrap());
+
+    let path = dir.path().join("gridward.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut forger = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query("UPDATE log SET body = replace(body, '\"c\"', '\"x\"') WHERE seq = 3")
+        .execute(&mut forger)
+        .await
+        .unwrap();
+    assert_eq!(storage.log().verify().await.unwrap().first_bad.unwrap().0, 3);
+    sqlx::query("DELETE FROM log WHERE seq = 2").execute(&mut forger).await.unwrap();
+    assert_eq!(storage.log().verify().await.unwrap().first_bad.unwrap().0, 2);
+}
+
+#[tokio::test]
+async fn appends_of_two_processes_keep_one_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = open(dir.path()).await;
+    let config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+    let (tool, _) = Storage::open(&config, Opener::Tool).await.unwrap();
+    let now = Timestamp::now();
+    let (actor, bodies) = (Actor::Hub, |i: u32| vec![audit(&i.to_string())]);
+    let appends = (0..40).map(|i| {
+        let log = if i % 2 == 0 { hub.log() } else { tool.log() };
+        log.append(&actor, now, bodies(i))
+    });
+    for done in futures::future::join_all(appends).await {
+        done.unwrap();
+    }
+    let report = hub.log().verify().await.unwrap();
+    assert_eq!((report.rows, report.first_bad), (40, None));
+    let found = hub.log().audit(&AuditFilter { action: Some("video".into()), ..AuditFilter::default() }, 100).await;
+    assert_eq!(found.unwrap().len(), 40);
+}
+
+#[tokio::test]
+async fn a_second_hub_on_one_folder_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = open(dir.path()).await;
+    let config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+    let refused = Storage::open(&config, Opener::Hub).await.err().unwrap();
+    assert!(refused.to_string().contains("another hub is running"), "{refused}");
+}
+
+#[tokio::test]
+async fn history_gives_back_what_it_took_across_midnight() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    let mut mark = HistorySeq::default();
+    for hour in 0..30 {
+        let seq =
+            storage.history().append(vec![observation("gauge-1", f64::from(hour), i64::from(hour) * 3_600)]).await;
+        if hour == 9 {
+            mark = seq.unwrap();
+        }
+    }
+    let query = HistoryQuery {
+        source: "gauge-1".into(),
+        reading: Some("level".into()),
+        from: Timestamp::from_second(1_795_000_000).unwrap(),
+        to: Timestamp::from_second(1_795_200_000).unwrap(),
+        limit: 1_000,
+    };
+    let found = storage.history().query(&query).await.unwrap();
+    assert_eq!(found.len(), 30);
+    assert_eq!(found[29], observation("gauge-1", 29.0, 29 * 3_600));
+    let mut replayed = Vec::new();
+    storage.history().replay(mark, |_, o| replayed.push(o.value.as_number().unwrap())).await.unwrap();
+    assert_eq!(replayed, (10..30).map(f64::from).collect::<Vec<_>>());
+    let last = storage.history().last_values().await.unwrap();
+    assert_eq!(last.last().unwrap().value, Value::Number(29.0));
+    let buckets = storage.history().buckets(&query, 7_200_000).await.unwrap();
+    assert_eq!(buckets.iter().map(|b| b.count).sum::<u64>(), 30);
+    assert!(buckets.iter().all(|b| b.min <= b.avg && b.avg <= b.max));
+}
+
+#[tokio::test]
+async fn values_of_every_kind_survive() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    let mut kinds = [observation("s", 1.5, 0), observation("s", 0.0, 1), observation("s", 0.0, 2)];
+    kinds[1].value = Value::Bool(true);
+    kinds[2].value = Value::Text("covered".into());
+    kinds[1].quality = Quality::Uncertain;
+    kinds[2].retained = true;
+    storage.history().append(kinds.to_vec()).await.unwrap();
+    let mut back = Vec::new();
+    storage.history().replay(HistorySeq::default(), |_, o| back.push(o)).await.unwrap();
+    assert_eq!(back, kinds);
+}
+
+#[tokio::test]
+async fn retention_deletes_whole_days_and_never_today() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { data_dir: dir.path().to_owned(), history_days: 2, ..Config::default() };
+    let (storage, _) = Storage::open(&config, Opener::Hub).await.unwrap();
+    for day in 0..6 {
+        storage.history().append(vec![observation("s", 1.0, day * 86_400)]).await.unwrap();
+    }
+    let now = observation("s", 1.0, 5 * 86_400).received_at;
+    let deleted = storage.history().retain(now).unwrap();
+    assert_eq!(deleted.len(), 3, "{deleted:?}");
+    let mut left = 0;
+    storage.history().replay(HistorySeq::default(), |_, _| left += 1).await.unwrap();
+    assert_eq!(left, 3);
+}
+
+#[tokio::test]
+async fn a_damaged_day_is_set_aside_and_the_start_succeeds() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    storage.history().append(vec![observation("s", 1.0, 0)]).await.unwrap();
+    drop(storage);
+    let day = std::fs::read_dir(dir.path().join("history"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .find(|p| p.extension().is_some_and(|e| e == "db"))
+        .unwrap();
+    std::fs::write(&day, b"not a database").unwrap();
+    // The writer task of the dropped storage may still hold the lock for a moment.
+    let config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+    let mut opened = Storage::open(&config, Opener::Hub).await;
+    for _ in 0..50 {
+        if opened.is_ok() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        opened = Storage::open(&config, Opener::Hub).await;
+    }
+    let (storage, report) = opened.unwrap();
+    assert_eq!(report.set_aside.len(), 1);
+    storage.history().append(vec![observation("s", 2.0, 1)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_registry_filters_by_nested_grid_owner_and_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = open(dir.path()).await.registry().clone();
+    registry
+        .put_grids(&[
+            grid("town", None),
+            grid("village", Some("town")),
+            grid("g1", Some("village")),
+            grid("g2", Some("town")),
+        ])
+        .await
+        .unwrap();
+    let before = registry.version().await.unwrap();
+    registry
+        .put_sources(&[
+            camera("c1", "g1", Owner::Police),
+            camera("c2", "g2", Owner::Traffic),
+            camera("c_3", "g1", Owner::Resident),
+        ])
+        .await
+        .unwrap();
+    assert!(registry.version().await.unwrap() > before);
+    let ids = |filter: SourceFilter| {
+        let registry = registry.clone();
+        async move {
+            let found = registry.sources(&filter, None, 100).await.unwrap();
+            found.iter().map(|s| s.id.to_string()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(ids(SourceFilter { grids: vec!["village".into()], ..SourceFilter::default() }).await, ["c1", "c_3"]);
+    assert_eq!(ids(SourceFilter { owners: vec![Owner::Traffic], ..SourceFilter::default() }).await, ["c2"]);
+    assert_eq!(ids(SourceFilter { text: Some("C_".into()), ..SourceFilter::default() }).await, ["c_3"]);
+    assert_eq!(registry.count(&SourceFilter::default()).await.unwrap(), 3);
+    let mut again = camera("c1", "g2", Owner::Police);
+    again.credentials = None;
+    registry.put_sources(&[again]).await.unwrap();
+    let all = registry.all().await.unwrap();
+    assert_eq!(all[0].credentials.as_ref().unwrap().password, "secret", "kept when the file has none");
+    assert!(!format!("{:?}", all[0]).contains("secret"));
+}
+
+#[tokio::test]
+async fn passwords_tokens_sessions_and_the_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = open(dir.path()).await.users().clone();
+    let now = Timestamp::now();
+    users.add(&"li".into(), "right-password", Role::Operator, &Scope::default()).await.unwrap();
+    assert!(users.add(&"li".into(), "other", Role::Admin, &Scope::default()).await.is_err());
+    assert!(users.check("li", "wrong").await.unwrap().is_none());
+    assert!(users.check("nobody", "right-password").await.unwrap().is_none());
+    assert_eq!(users.check("li", "right-password").await.unwrap().unwrap().role, Role::Operator);
+    let later = now.checked_add(jiff::SignedDuration::from_hours(1)).unwrap();
+    let key = users.begin_session(&"li".into(), later).await.unwrap();
+    assert!(users.session(&key, now).await.unwrap().is_some());
+    assert!(users.session(&key, later).await.unwrap().is_none(), "expired");
+    users.end_session(&key).await.unwrap();
+    assert!(users.session(&key, now).await.unwrap().is_none(), "ended");
+    for _ in 0..4 {
+        users.note_failure("li", now).await.unwrap();
+    }
+    assert_eq!(users.lockout("li", now).await.unwrap(), None);
+    users.note_failure("li", now).await.unwrap();
+    assert_eq!(users.lockout("li", now).await.unwrap().unwrap().retry_after_s, 60);
+    users.note_failure("li", now).await.unwrap();
+    assert_eq!(users.lockout("li", now).await.unwrap().unwrap().retry_after_s, 120);
+    users.note_success("li").await.unwrap();
+    assert_eq!(users.lockout("li", now).await.unwrap(), None);
+    let token = users.create_token(&"probe".into(), Role::Viewer, &Scope::default()).await.unwrap();
+    assert_eq!(users.token(&token.secret, now).await.unwrap().unwrap().id, token.id);
+    users.revoke_token("probe").await.unwrap();
+    assert!(users.token(&token.secret, now).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn dead_letters_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { data_dir: dir.path().to_owned(), dead_letters_max: 3, ..Config::default() };
+    let (storage, _) = Storage::open(&config, Opener::Hub).await.unwrap();
+    let letter = storage::NewDeadLetter {
+        at: Timestamp::now(),
+        broker: "b".into(),
+        topic: "t".into(),
+        source: None,
+        reason: "no JSON".into(),
+        payload_head: vec![0xff],
+        payload_bytes: 1,
+    };
+    storage.dead_letters().append(&vec![letter; 5]).await.unwrap();
+    assert_eq!(storage.dead_letters().count().await.unwrap(), 3);
+    assert_eq!(storage.dead_letters().list(None, 10).await.unwrap()[0].id, 5);
+}
