@@ -1,1 +1,25 @@
-//! Not yet written.
+//! Frames between their arrival and their readers: rings, fragmented MP4, stills, picture checks.
+//!
+//! Belongs here: everything that handles encoded pictures. Does not belong here: where they come from (`ingest`), who
+//! may see them and how they travel (`dashboard`), what follows from a check (`alerting`).
+//!
+//! The live path is [`Rings`]: a writer pushes access units, readers pull them by number. `push` never waits for a
+//! reader, a disk or a decoder.
+
+mod config;
+mod demand;
+pub mod fmp4;
+mod frame;
+mod reader;
+mod ring;
+mod rings;
+mod timeline;
+
+pub use config::Config;
+pub use demand::{DemandWatch, StreamKey};
+pub use frame::{Codec, Frame, NewFrame, NewTrack, Track};
+pub use reader::{ReadEvent, Reader};
+pub use rings::{RingStats, RingWriter, Rings};
+
+/// Ticks a second of every media time in this crate: the RTP clock of H.264 and H.265 (RFC 6184, RFC 7798).
+pub const TIMESCALE: u32 = 90_000;
