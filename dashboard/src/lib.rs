@@ -1,1 +1,21 @@
-//! Not yet written.
+//! The HTTP API, the live sockets, sessions and roles, and the console.
+//!
+//! Belongs here: routes, what callers may see, how changes reach screens. Does not belong here: how pictures and
+//! readings come in (`ingest`), what is an alarm (`alerting`), what is a step (`command`), SQL (`storage`).
+
+pub mod access;
+mod assets;
+mod config;
+mod error;
+mod events;
+pub mod feed;
+mod router;
+mod routes;
+mod server;
+mod state;
+
+pub use config::Config;
+pub use error::{ApiError, ErrorBody, ErrorDetail};
+pub use feed::Feed;
+pub use router::openapi;
+pub use server::{Deps, Server, start};

@@ -32,7 +32,7 @@ pub use history::{Bucket, History, HistoryQuery, HistorySeq};
 pub use log::{AuditFilter, Log, VerifyReport};
 pub use meta::Meta;
 pub use recovery::RecoveryReport;
-pub use registry::{Credentials, Registry, SourceFilter, SourceRow};
+pub use registry::{Credentials, Registry, SourceFilter, SourceRow, with_inner};
 pub use users::{Lockout, MIN_PASSWORD_CHARS, NewToken, TokenInfo, User, Users};
 
 /// Everything the hub keeps. Clones share one set of connections.

@@ -1,0 +1,128 @@
+//! Errors as the API tells them: `{"error": {"code", "message", "details"?}}`.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use command::{Refusal, RefusalCode};
+use utoipa::ToSchema;
+
+/// The body of every error.
+#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// For programs and translation.
+    pub code: String,
+    /// For people, in English.
+    pub message: String,
+    /// Further facts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
+}
+
+/// An error on its way to the caller.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry_after_s: Option<u64>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after_s: None }
+    }
+
+    /// 400: a field is wrong.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// 401: who are you?
+    pub fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "log in or send a valid token")
+    }
+
+    /// 401: wrong name or password.
+    pub fn bad_credentials() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "bad_credentials", "the name or the password is wrong")
+    }
+
+    /// 403: you may not.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 403: a resident's camera; give a purpose first.
+    pub fn break_glass_required() -> Self {
+        let message = "a resident's camera is closed; open it with a purpose first";
+        Self::new(StatusCode::FORBIDDEN, "break_glass_required", message)
+    }
+
+    /// 404, also for what the caller's scope hides.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}"))
+    }
+
+    /// 409: it is there already.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    /// 429: too many wrong passwords.
+    pub fn locked_out(retry_after_s: u64) -> Self {
+        let message = format!("too many wrong passwords; try again in {retry_after_s} s");
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "locked_out", message);
+        Self { retry_after_s: Some(retry_after_s), ..error }
+    }
+
+    /// 503: something behind the API is not there.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let details = self.retry_after_s.map(|s| serde_json::json!({ "retry_after_s": s }));
+        let body = ErrorBody { error: ErrorDetail { code: self.code.to_owned(), message: self.message, details } };
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<storage::Error> for ApiError {
+    fn from(error: storage::Error) -> Self {
+        match error {
+            storage::Error::Exists(_) => ApiError::conflict(error.to_string()),
+            storage::Error::Missing(_) => Self::new(StatusCode::NOT_FOUND, "not_found", error.to_string()),
+            storage::Error::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", error.to_string()),
+            other => {
+                tracing::error!(error = %other, "storage failed a request");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "storage_failed", "the hub could not read or write")
+            }
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.code {
+            RefusalCode::NotFound => StatusCode::NOT_FOUND,
+            RefusalCode::NotAllowed => StatusCode::FORBIDDEN,
+            RefusalCode::BadField | RefusalCode::ReasonRequired => StatusCode::BAD_REQUEST,
+            RefusalCode::WrongStep | RefusalCode::AlreadyDone => StatusCode::CONFLICT,
+            RefusalCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, refusal.code.as_str(), refusal.message)
+    }
+}
