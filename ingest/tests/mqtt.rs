@@ -1,0 +1,10 @@
+//! The MQTT part against real brokers and clients: Debian's mosquitto, its command-line clients, and our own broker.
+
+#[path = "mqtt/broker.rs"]
+mod broker;
+#[path = "mqtt/flood.rs"]
+mod flood;
+#[path = "mqtt/link.rs"]
+mod link;
+#[path = "mqtt/support.rs"]
+mod support;
