@@ -8,3 +8,6 @@ mod problem;
 
 pub use document::{ENV_PREFIX, read};
 pub use problem::Problem;
+
+/// A commented settings file that runs as it is.
+pub const EXAMPLE: &str = include_str!("../hub.example.toml");

@@ -33,7 +33,7 @@ pub use log::{AuditFilter, Log, VerifyReport};
 pub use meta::Meta;
 pub use recovery::RecoveryReport;
 pub use registry::{Credentials, Registry, SourceFilter, SourceRow, with_inner};
-pub use users::{Lockout, MIN_PASSWORD_CHARS, NewToken, TokenInfo, User, Users};
+pub use users::{Lockout, MIN_PASSWORD_CHARS, NewToken, TokenInfo, User, Users, random_password};
 
 /// Everything the hub keeps. Clones share one set of connections.
 #[derive(Clone)]

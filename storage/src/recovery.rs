@@ -163,3 +163,73 @@ fn checksum((mut s0, mut s1): (u32, u32), bytes: &[u8], big_endian: bool) -> (u3
     }
     (s0, s1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: usize = 512;
+
+    /// A write-ahead log of `commits` commits of two frames each.
+    fn wal(commits: u32) -> Vec<u8> {
+        let mut wal = Vec::new();
+        for word in [0x377f_0682u32, 3_007_000, PAGE as u32, 0, 0x1111_1111, 0x2222_2222] {
+            wal.extend(word.to_be_bytes());
+        }
+        let mut sum = checksum((0, 0), &wal, false);
+        wal.extend(sum.0.to_be_bytes());
+        wal.extend(sum.1.to_be_bytes());
+        for frame in 0..commits * 2 {
+            let committed_pages = if frame % 2 == 1 { frame + 1 } else { 0 };
+            let mut head = Vec::new();
+            head.extend((frame + 1).to_be_bytes());
+            head.extend(u32::to_be_bytes(committed_pages));
+            let page = vec![frame as u8; PAGE];
+            sum = checksum(checksum(sum, &head, false), &page, false);
+            head.extend([0x11; 4]);
+            head.extend([0x22; 4]);
+            head.extend(sum.0.to_be_bytes());
+            head.extend(sum.1.to_be_bytes());
+            wal.extend(head);
+            wal.extend(page);
+        }
+        wal
+    }
+
+    #[test]
+    fn a_log_cut_at_any_byte_loses_what_follows_its_last_commit() {
+        let whole = wal(3);
+        let commit = 2 * (FRAME_HEADER + PAGE);
+        assert_eq!(torn_bytes(&whole), 0);
+        for cut in WAL_HEADER..whole.len() {
+            let torn = (cut - WAL_HEADER) % commit;
+            assert_eq!(torn_bytes(&whole[..cut]), torn as u64, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_ends_the_log_and_old_frames_are_no_loss() {
+        let whole = wal(3);
+        let commit = 2 * (FRAME_HEADER + PAGE);
+        let mut flipped = whole.clone();
+        flipped[WAL_HEADER + commit + FRAME_HEADER + 7] ^= 1;
+        assert_eq!(torn_bytes(&flipped), 2 * commit as u64);
+        // Frames with other salts are left over from before the last checkpoint.
+        let mut reused = wal(1);
+        let mut old = whole[WAL_HEADER + commit..].to_vec();
+        old.chunks_mut(FRAME_HEADER + PAGE).for_each(|frame| frame[8] ^= 0xff);
+        reused.extend(old);
+        assert_eq!(torn_bytes(&reused), 0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..2_000)) {
+            let mut behind_a_header = wal(1);
+            behind_a_header.truncate(WAL_HEADER + FRAME_HEADER);
+            behind_a_header.extend(&bytes);
+            proptest::prop_assert!(torn_bytes(&behind_a_header) <= behind_a_header.len() as u64);
+            proptest::prop_assert!(torn_bytes(&bytes) <= bytes.len() as u64);
+        }
+    }
+}

@@ -295,6 +295,13 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| unreadable("password", "", error))
 }
 
+/// A password for a person, when none was given: 80 random bits in hex.
+pub fn random_password() -> String {
+    let mut bytes = [0u8; 10];
+    rand::rng().fill_bytes(&mut bytes);
+    hex(&bytes)
+}
+
 /// 256 random bits in hex.
 fn secret() -> String {
     let mut bytes = [0u8; 32];

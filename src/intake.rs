@@ -1,0 +1,61 @@
+//! Observations on their way: to the screens, to disk, and only then acknowledged.
+
+use std::time::Duration;
+
+use dashboard::Feed;
+use ingest::mqtt::{DeadLetter, Ingested};
+use model::Observation;
+use storage::{NewDeadLetter, Storage};
+use tokio::sync::mpsc;
+
+/// Messages that share one commit at most.
+const BATCH: usize = 4_096;
+/// How long a full disk is left alone between tries.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Takes messages until the links have ended. A message is acknowledged, in the order of receipt, when its
+/// observations are on disk; while storage takes none, they wait here and the links slow down.
+pub async fn observations(mut messages: mpsc::Receiver<Ingested>, storage: Storage, feed: Feed) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while messages.recv_many(&mut batch, BATCH).await > 0 {
+        metrics::gauge!("gridward_queue_depth", "queue" => "intake").set(messages.len() as f64);
+        let observations: Vec<Observation> = batch.iter().flat_map(|m| m.observations.iter().cloned()).collect();
+        observations.iter().for_each(|observation| feed.observation(observation));
+        while let Err(error) = storage.history().append(observations.clone()).await {
+            if matches!(error, storage::Error::Closed) {
+                return;
+            }
+            metrics::counter!("gridward_history_retries_total").increment(1);
+            tokio::time::sleep(RETRY).await;
+        }
+        batch.drain(..).for_each(|message| message.ack.done());
+    }
+}
+
+/// Files what could not be decoded until the links have ended; what cannot be filed is counted and acknowledged, so
+/// that it does not come back for ever.
+pub async fn dead_letters(mut letters: mpsc::Receiver<DeadLetter>, storage: Storage) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while letters.recv_many(&mut batch, BATCH).await > 0 {
+        let (rows, acks): (Vec<NewDeadLetter>, Vec<_>) = batch
+            .drain(..)
+            .map(|letter| {
+                let row = NewDeadLetter {
+                    at: letter.at,
+                    broker: letter.broker,
+                    topic: letter.topic,
+                    source: letter.source,
+                    reason: letter.reason,
+                    payload_head: letter.payload_head,
+                    payload_bytes: letter.payload_len as u64,
+                };
+                (row, letter.ack)
+            })
+            .unzip();
+        if let Err(error) = storage.dead_letters().append(&rows).await {
+            metrics::counter!("gridward_dead_letters_lost_total").increment(rows.len() as u64);
+            tracing::warn!(%error, count = rows.len(), "dead letters could not be filed");
+        }
+        acks.into_iter().for_each(|ack| ack.done());
+    }
+}

@@ -1,0 +1,204 @@
+//! The one page that wires the hub: channels, starts, the order of the shutdown.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use model::log::Audit;
+use model::{Actor, LogBody, Timestamp};
+use storage::{Opener, Storage};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::desk::DeskDriver;
+use crate::registry::Followers;
+use crate::settings::Settings;
+use crate::{intake, settings};
+
+/// Messages between the links and the disk: two seconds of a burst of 20,000/s would be 40,000; the links hold back
+/// what is more.
+const INTAKE: usize = 16_384;
+/// Dead letters on their way; the links drop and count what is more.
+const DEAD_LETTERS: usize = 1_024;
+/// Changes of state on their way to the screens; the senders keep the latest of each source meanwhile.
+const STATUSES: usize = 4_096;
+/// Orders on their way to the desk; people wait for room.
+const ORDERS: usize = 256;
+/// All must have ended by then after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How often the hub's own health is told, and retention looked after.
+const HEALTH: Duration = Duration::from_secs(2);
+const RETENTION: Duration = Duration::from_secs(600);
+
+/// Runs the hub until a signal ends it.
+pub async fn run(config: &Path) -> anyhow::Result<()> {
+    let settings = settings::read(config)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let metrics = PrometheusBuilder::new().install_recorder().context("cannot install the metrics")?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let hub = start(settings, metrics).await?;
+    println!("ready http://{}", hub.server.addr);
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining; a second signal ends at once");
+    tokio::select! {
+        ended = tokio::time::timeout(DRAIN, hub.stop()) => {
+            if ended.is_err() {
+                tracing::warn!(limit_s = DRAIN.as_secs(), "not everything ended in time");
+            }
+        }
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+struct Hub {
+    storage: Storage,
+    server: dashboard::Server,
+    links: ingest::mqtt::MqttHandle,
+    sources: CancellationToken,
+    rest: CancellationToken,
+    takers: tokio::task::JoinSet<()>,
+    others: tokio::task::JoinSet<()>,
+}
+
+async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<Hub> {
+    let (storage, report) = Storage::open(&settings.storage, Opener::Hub).await.context("cannot open storage")?;
+    let detail = serde_json::json!({ "cut_bytes": report.cut_bytes, "set_aside": report.set_aside });
+    audit(&storage, "hub.start", detail).await?;
+    let feed = dashboard::Feed::new();
+    let (sources, rest) = (CancellationToken::new(), CancellationToken::new());
+    let (mut takers, mut others) = (tokio::task::JoinSet::new(), tokio::task::JoinSet::new());
+
+    // registry -> everyone
+    let (sensors_in, sensors) = watch::channel(Arc::default());
+    let followers = Followers { feed: feed.clone(), sensors: sensors_in };
+    let version = followers.tell(&storage).await?;
+    others.spawn(followers.follow(storage.clone(), version, rest.clone()));
+    for observation in storage.history().last_values().await? {
+        feed.observation(&observation);
+    }
+
+    // orders -> desk -> log -> feed
+    let (command, orders) = command::Handle::channel(ORDERS);
+    let desk = DeskDriver::load(settings.desk, storage.clone(), feed.clone()).await?;
+    others.spawn(desk.run(orders, rest.clone()));
+
+    // sensors -> history -> ack
+    let (out, messages) = mpsc::channel(INTAKE);
+    let (dead, letters) = mpsc::channel(DEAD_LETTERS);
+    let (status, mut statuses) = mpsc::channel(STATUSES);
+    let mut mqtt = settings.mqtt;
+    if let Some(addr) = mqtt.embedded {
+        let broker = ingest::broker::start_with(addr, mqtt.embedded_broker.clone(), rest.clone())
+            .await
+            .with_context(|| format!("the embedded broker cannot listen on {addr}"))?;
+        mqtt.use_embedded(&broker);
+        others.spawn(broker.join());
+    }
+    let links = ingest::mqtt::start(mqtt, sensors, out, dead, status, sources.clone());
+    takers.spawn(intake::observations(messages, storage.clone(), feed.clone()));
+    takers.spawn(intake::dead_letters(letters, storage.clone()));
+    let told = feed.clone();
+    takers.spawn(async move {
+        while let Some(status) = statuses.recv().await {
+            told.status(status);
+        }
+    });
+
+    others.spawn(health(storage.clone(), feed.clone(), links.links_view(), rest.clone()));
+    others.spawn(retention(storage.clone(), rest.clone()));
+
+    let deps = dashboard::Deps {
+        storage: storage.clone(),
+        command,
+        feed,
+        metrics,
+        rules: Arc::new(|| serde_json::json!([])),
+        map_file: settings.town.map,
+    };
+    let bind = settings.http.bind;
+    let server = dashboard::start(settings.http, deps, rest.clone())
+        .await
+        .with_context(|| format!("cannot serve on {bind} ([http] bind)"))?;
+    Ok(Hub { storage, server, links, sources, rest, takers, others })
+}
+
+impl Hub {
+    /// Sources end first, then what they have sent is kept and acknowledged, then everything else.
+    async fn stop(mut self) {
+        self.sources.cancel();
+        self.links.join().await;
+        while self.takers.join_next().await.is_some() {}
+        if let Err(error) = audit(&self.storage, "hub.stop", serde_json::Value::Null).await {
+            tracing::warn!(%error, "the stop could not be logged");
+        }
+        self.rest.cancel();
+        self.server.join().await;
+        while self.others.join_next().await.is_some() {}
+    }
+}
+
+async fn audit(storage: &Storage, action: &str, detail: serde_json::Value) -> Result<(), storage::Error> {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let audit = Audit { action: action.to_owned(), subject: version, purpose: None, detail };
+    storage.log().append(&Actor::Hub, Timestamp::now(), vec![LogBody::Audit(audit)]).await?;
+    Ok(())
+}
+
+async fn health(
+    storage: Storage,
+    feed: dashboard::Feed,
+    links: impl Fn() -> Vec<ingest::mqtt::LinkHealth> + Send + Sync,
+    token: CancellationToken,
+) {
+    let mut pace = tokio::time::interval(HEALTH);
+    loop {
+        tokio::select! {
+            () = token.cancelled() => return,
+            _ = pace.tick() => {}
+        }
+        let state = storage.health().borrow().clone();
+        let links: Vec<_> = links()
+            .into_iter()
+            .map(|link| {
+                serde_json::json!({
+                    "broker": link.broker, "connected": link.connected, "since": link.since, "reason": link.reason,
+                })
+            })
+            .collect();
+        feed.health(serde_json::json!({ "storage": state, "brokers": links }));
+    }
+}
+
+async fn retention(storage: Storage, token: CancellationToken) {
+    let mut pace = tokio::time::interval(RETENTION);
+    loop {
+        tokio::select! {
+            () = token.cancelled() => return,
+            _ = pace.tick() => {}
+        }
+        let asked = storage.clone();
+        let deleted = tokio::task::spawn_blocking(move || asked.history().retain(Timestamp::now())).await;
+        let done = match deleted {
+            Ok(Ok(days)) if days.is_empty() => Ok(()),
+            Ok(Ok(days)) => audit(&storage, "history.delete", serde_json::json!({ "days": days })).await,
+            Ok(Err(error)) => Err(error),
+            Err(_) => return,
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "old observations could not be deleted");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The hub's settings: the parts' own, under one section each.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+/// `hub.toml` as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `[storage]`.
+    pub storage: storage::Config,
+    /// `[http]`.
+    pub http: dashboard::Config,
+    /// `[mqtt]`.
+    pub mqtt: ingest::mqtt::MqttConfig,
+    /// `[desk]`.
+    pub desk: command::Config,
+    /// `[town]`.
+    pub town: Town,
+}
+
+/// What the town looks like.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Town {
+    /// The base map, a GeoJSON file.
+    pub map: Option<PathBuf>,
+}
+
+/// The configuration has problems, which are told.
+#[derive(Debug)]
+pub struct BadConfig(Vec<config::Problem>);
+
+impl fmt::Display for BadConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        write!(f, "{count} problem{} in the configuration", if count == 1 { "" } else { "s" })?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for BadConfig {}
+
+/// Reads the file under the environment's overrides; relative paths in it are relative to it.
+pub fn read(path: &Path) -> anyhow::Result<Settings> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {} (make one with `gridward init DIR`)", path.display()))?;
+    let name = path.display().to_string();
+    let mut settings: Settings = config::read(&name, &text, std::env::vars()).map_err(BadConfig)?;
+    let found: Vec<config::Problem> = settings
+        .mqtt
+        .problems()
+        .into_iter()
+        .map(|problem| config::Problem {
+            origin: name.clone(),
+            line: None,
+            message: format!("found {}, expected {}", problem.found, problem.expected),
+            key: problem.key,
+        })
+        .collect();
+    if !found.is_empty() {
+        return Err(BadConfig(found).into());
+    }
+    let base = path.parent().unwrap_or(Path::new("."));
+    settings.storage.data_dir = base.join(&settings.storage.data_dir);
+    settings.town.map = settings.town.map.map(|map| base.join(map));
+    for broker in &mut settings.mqtt.brokers {
+        let files = [&mut broker.password_file, &mut broker.ca_file, &mut broker.client_cert_file];
+        for file in files.into_iter().chain([&mut broker.client_key_file]).flatten() {
+            *file = base.join(&*file);
+        }
+    }
+    Ok(settings)
+}

@@ -1,0 +1,156 @@
+//! Runs the real binary in a folder of its own, and talks to it as anyone would.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A folder with a hub's files; gone at the end.
+pub struct Folder {
+    dir: tempfile::TempDir,
+}
+
+/// A running hub, ended with its folder's test.
+pub struct Hub {
+    child: Child,
+    pub addr: String,
+}
+
+pub fn gridward() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gridward"));
+    command.env("GRIDWARD_HTTP__BIND", "127.0.0.1:0").env("RUST_LOG", "warn");
+    command
+}
+
+impl Folder {
+    /// As `gridward init` makes it, without the embedded broker.
+    pub fn new() -> Self {
+        let folder = Self { dir: tempfile::tempdir().unwrap() };
+        let made = gridward().arg("init").arg(folder.dir.path()).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let text = std::fs::read_to_string(folder.config()).unwrap();
+        std::fs::write(folder.config(), text.replace("embedded = \"127.0.0.1:1883\"", "")).unwrap();
+        folder
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("hub.toml")
+    }
+
+    /// Adds lines to the settings.
+    pub fn add_config(&self, text: &str) {
+        let mut all = std::fs::read_to_string(self.config()).unwrap();
+        all.push_str(text);
+        std::fs::write(self.config(), all).unwrap();
+    }
+
+    /// Runs a command with `--config`.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        gridward().args(arguments).arg("--config").arg(self.config()).output().unwrap()
+    }
+
+    /// Imports a sources file.
+    pub fn import(&self, rows: &str) -> Output {
+        let file = self.dir.path().join("sources.csv");
+        std::fs::write(&file, format!("{HEADER}\n{rows}")).unwrap();
+        self.command(&["sources", "import", file.to_str().unwrap()])
+    }
+
+    /// A fresh token.
+    pub fn token(&self, role: &str) -> String {
+        let made = self.command(&["token", "create", "--role", role]);
+        assert!(made.status.success(), "{made:?}");
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Starts the hub and waits until it serves.
+    pub fn run(&self) -> Hub {
+        let mut child = gridward()
+            .args(["run", "--config"])
+            .arg(self.config())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next().expect("the hub prints a line").unwrap();
+        let addr = line.strip_prefix("ready http://").expect("it says that it is ready").to_owned();
+        Hub { child, addr }
+    }
+}
+
+pub const HEADER: &str =
+    "id,kind,class,name,owner,grid,lon,lat,url,username,password,mode,topic,format,unit,interval_s,tags";
+
+impl Hub {
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A GET with a token; status and body.
+    pub fn get(&self, token: &str, path: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(&self.addr).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n", self.addr);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned())))
+    }
+
+    /// Asks until the answer fits, for at most 20 seconds.
+    pub fn wait_for(&self, token: &str, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let (_, body) = self.get(token, path);
+            if fits(&body) {
+                return body;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{path} never became as expected: {body}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// SIGTERM; the exit code and how long it took.
+    pub fn stop(mut self) -> (Option<i32>, Duration) {
+        let began = Instant::now();
+        signal(self.pid(), "TERM");
+        let status = self.child.wait().unwrap();
+        (status.code(), began.elapsed())
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        // Ended already, or the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to a process this test started.
+pub fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

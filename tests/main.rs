@@ -1,0 +1,7 @@
+//! The hub as a whole, against real servers and real files: one binary for all integration tests.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod commands;
+mod hub;
+mod layers;
+mod sensors;
