@@ -105,6 +105,7 @@ async fn run(core: &Arc<Core>, stream: TcpStream) -> Result<(), ClientError> {
         session: Arc::clone(&session),
         wire: Arc::clone(&wire),
         version: connect.version,
+        hub_is_there: false,
         qos0: counter!("gridward_broker_messages_total", "qos" => "0"),
         qos1: counter!("gridward_broker_messages_total", "qos" => "1"),
         qos2: counter!("gridward_broker_messages_total", "qos" => "2"),
@@ -269,6 +270,7 @@ struct Reader {
     session: Arc<Session>,
     wire: Arc<Wire>,
     version: Version,
+    hub_is_there: bool,
     qos0: Counter,
     qos1: Counter,
     qos2: Counter,
@@ -371,6 +373,12 @@ impl Reader {
 
     async fn publish(&mut self, publish: Publish) -> Result<(), ClientError> {
         topic::check_name(&publish.topic)?;
+        if !self.hub_is_there {
+            tokio::select! {
+                () = self.core.hub_is_there() => self.hub_is_there = true,
+                () = self.wire.closing.cancelled() => return Ok(()),
+            }
+        }
         let now = Instant::now();
         if publish.properties.as_ref().is_some_and(|p| p.topic_alias.is_some()) {
             // We said that we take none.

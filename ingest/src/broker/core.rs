@@ -31,6 +31,9 @@ pub(super) struct Core {
     pub config: Config,
     pub users: Users,
     pub token: CancellationToken,
+    /// Set when the hub's link has subscribed for the first time.
+    pub hub_subscribed: CancellationToken,
+    started_at: Instant,
     pub connections: AtomicUsize,
     sessions: Mutex<HashMap<ByteString, Arc<Session>>>,
     tree: RwLock<TopicTree<Subscriber>>,
@@ -67,6 +70,8 @@ impl Core {
         Self {
             budget: Arc::new(Budget::new(config.total_queue_bytes)),
             config,
+            hub_subscribed: users.hub_subscribed(),
+            started_at: Instant::now(),
             users,
             token,
             connections: AtomicUsize::new(0),
@@ -74,6 +79,18 @@ impl Core {
             tree: RwLock::default(),
             retained: Mutex::default(),
             names: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits until the hub's link has subscribed, or the time set for that is over.
+    ///
+    /// After a restart the sensors are back before the hub's link has made its 20,000 subscriptions. A message that
+    /// nobody has subscribed to yet would be acknowledged and gone.
+    pub async fn hub_is_there(&self) {
+        let latest = self.started_at + Duration::from_secs(self.config.hub_wait_s);
+        tokio::select! {
+            () = self.hub_subscribed.cancelled() => {}
+            () = tokio::time::sleep_until(latest.into()) => {}
         }
     }
 
@@ -87,7 +104,7 @@ impl Core {
     pub fn session(&self, id: &ByteString, clean: bool, is_hub: bool) -> Option<(Arc<Session>, bool)> {
         let mut sessions = lock(&self.sessions);
         if let Some(old) = sessions.get(id) {
-            if !clean && !old.is_over(Instant::now()) {
+            if !clean && !old.is_over(Instant::now()) && !old.ends_with_connection() {
                 return Some((Arc::clone(old), true));
             }
             let old = sessions.remove(id)?;

@@ -14,6 +14,7 @@
 //! # What is promised
 //! - A PUBACK (or PUBREC) for a message that the hub's own link subscribes to is sent when the hub has acknowledged it,
 //!   that is, when it is on disk: a publisher that was told so loses nothing to `kill -9`.
+//! - After a start nothing is taken from publishers until the hub's link has subscribed (10 seconds at most).
 //! - No message of QoS 1 is dropped while its subscriber is connected. A full queue stops the reading of publishers, so
 //!   that TCP slows them. A subscriber that takes nothing for 30 seconds while others wait is closed; the hub's link
 //!   never is.
@@ -59,6 +60,8 @@ pub struct Config {
     /// Whether clients without user and password are let in although there is a users file, or although the address is
     /// not a loopback one.
     pub allow_anonymous: bool,
+    /// For how many seconds after the start publishers are let wait for the hub's own link to subscribe.
+    pub hub_wait_s: u64,
     /// The most connections at a time.
     pub max_connections: usize,
     /// The most sessions, of clients connected or away.
@@ -84,6 +87,7 @@ impl Default for Config {
         Self {
             users_file: None,
             allow_anonymous: false,
+            hub_wait_s: 10,
             max_connections: 20_000,
             max_sessions: 50_000,
             max_subscriptions: 50_000,

@@ -394,6 +394,11 @@ impl Session {
         }
     }
 
+    /// Whether it was asked for one connection only.
+    pub fn ends_with_connection(&self) -> bool {
+        lock(&self.inner).expiry == Some(Duration::ZERO)
+    }
+
     /// Messages and bytes that wait.
     pub fn depth(&self) -> (usize, usize) {
         let inner = lock(&self.inner);

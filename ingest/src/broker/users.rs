@@ -3,24 +3,38 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use tokio_util::sync::CancellationToken;
+
 use super::Error;
 
 /// How the hub's own link logs in: with a secret made at start, known to nobody else.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct HubLogin {
     /// The user's name.
     pub username: String,
     password: String,
+    subscribed: CancellationToken,
+}
+
+impl PartialEq for HubLogin {
+    fn eq(&self, other: &Self) -> bool {
+        self.username == other.username && self.password == other.password
+    }
 }
 
 impl HubLogin {
     pub(super) fn new() -> Self {
         let password = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
-        Self { username: "gridward-hub".to_owned(), password }
+        Self { username: "gridward-hub".to_owned(), password, subscribed: CancellationToken::new() }
     }
 
     pub(crate) fn password(&self) -> &str {
         &self.password
+    }
+
+    /// The hub's link has all its subscriptions: publishers need not wait for it any more.
+    pub(crate) fn tell_subscribed(&self) {
+        self.subscribed.cancel();
     }
 }
 
@@ -66,6 +80,10 @@ impl Users {
             }
         }
         Ok(Self { hub, passwords, allow_anonymous })
+    }
+
+    pub fn hub_subscribed(&self) -> CancellationToken {
+        self.hub.subscribed.clone()
     }
 
     /// Whether a client may connect, and as whom.

@@ -95,11 +95,7 @@ impl Forward {
             if let Err(full) = self.dead.try_send(letter) {
                 // A list for people to look at must not stop the readings: counted, acknowledged, let go.
                 counter!("gridward_dead_letters_dropped_total").increment(1);
-                match full {
-                    mpsc::error::TrySendError::Full(letter) => letter.ack.done(),
-                    // The hub is stopping; unacknowledged it comes again.
-                    mpsc::error::TrySendError::Closed(_) => {}
-                }
+                full.into_inner().ack.done();
             }
         }
         let Some(ack) = ack else { return };

@@ -5,6 +5,7 @@
 //! and is the one owner of retries.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -81,6 +82,10 @@ struct Shared {
     handoff: Arc<Handoff>,
     /// Filters of the SUBSCRIBEs that were asked for and have not left, in order.
     asked: Mutex<VecDeque<Vec<String>>>,
+    /// How many SUBSCRIBEs the broker has not answered.
+    unanswered: AtomicUsize,
+    /// Wakes the keeper, for acknowledgements and for the last answer.
+    ready: Arc<Notify>,
     /// When the broker accepted us.
     up: watch::Sender<Option<Instant>>,
     /// Set when the hub stops: messages are no longer taken.
@@ -95,6 +100,11 @@ impl Link {
         let name = self.config.name.clone();
         let connected = gauge!("gridward_mqtt_connected", "broker" => name.clone());
         connected.set(0.0);
+        // With a kept session messages come at once: not before it is known whose they are.
+        tokio::select! {
+            known = self.routes.wait_for(|routes| !routes.is_empty()) => if known.is_err() { return },
+            () = token.cancelled() => return,
+        }
         let mut backoff = Backoff::default();
         let mut oversize = 0;
         while !token.is_cancelled() {
@@ -179,6 +189,8 @@ impl Link {
             ledger: Ledger::new(Arc::clone(&ready)),
             handoff: Arc::clone(&self.handoff),
             asked: Mutex::default(),
+            unanswered: AtomicUsize::new(0),
+            ready: Arc::clone(&ready),
             up,
             parting: CancellationToken::new(),
             broker: self.config.name.clone(),
@@ -231,9 +243,14 @@ impl Link {
                     let routes = self.routes.borrow_and_update().clone();
                     if let Some(routes) = routes.get(self.number) {
                         subscribe(client, shared, &mut subscribed, &routes.filters).await?;
+                        ready.notify_one();
                     }
                 }
                 Some(topic) = self.strays.recv(), if is_up => {
+                    if subscribed.contains(&topic) {
+                        // Its sensor has come back in the meantime.
+                        continue;
+                    }
                     // A subscription that the session kept from a sensor that is gone.
                     debug!(broker = shared.broker, topic, "unsubscribing a topic that no sensor has");
                     client.unsubscribe(&topic).await?;
@@ -243,9 +260,17 @@ impl Link {
                         return Ok(Some(Failure::new("not_kept", "a message could not be kept; it is asked for again")));
                     }
                     send_acks(client, shared, &mut tickets).await?;
+                    let all_answered = !subscribed.is_empty() && shared.unanswered.load(Ordering::Acquire) == 0;
+                    if let (Some(login), true) = (&self.login, all_answered || self.nothing_to_subscribe()) {
+                        login.tell_subscribed();
+                    }
                 }
             }
         }
+    }
+
+    fn nothing_to_subscribe(&self) -> bool {
+        self.routes.borrow().get(self.number).is_some_and(|r| r.filters.is_empty())
     }
 
     /// Lets what is already taken be kept and acknowledged, then takes leave.
@@ -303,6 +328,7 @@ async fn subscribe(
     }
     for batch in new.chunks(FILTERS_A_PACKET) {
         shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push_back(batch.to_vec());
+        shared.unanswered.fetch_add(1, Ordering::AcqRel);
         client.subscribe(batch).await?;
     }
     for filter in &old {
@@ -326,8 +352,12 @@ async fn poll(mut events: EventLoop, shared: Arc<Shared>) -> Failure {
             until_pause -= 1;
         } else {
             // Full: read no more, so that TCP slows the broker, but come back in time for pings.
-            let _ = timeout(shared.keep_alive / 6, shared.handoff.room()).await;
-            until_pause = 32;
+            let waited = timeout(shared.keep_alive / 6, shared.handoff.room()).await;
+            if waited.is_err() {
+                // Nobody takes anything: what may be dropped must not stand in the way of what may not.
+                taker.drop_qos_0();
+                until_pause = 32;
+            }
             continue;
         }
         let event = match timeout(patience, events.poll()).await {
@@ -350,6 +380,9 @@ async fn poll(mut events: EventLoop, shared: Arc<Shared>) -> Failure {
                 answers.push_back((id, batch.unwrap_or_default()));
             }
             Event::SubscribeAnswered { packet_id, refused } => {
+                if shared.unanswered.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    shared.ready.notify_one();
+                }
                 let place = answers.iter().position(|(id, _)| *id == packet_id);
                 let batch = place.and_then(|i| answers.remove(i)).map(|(_, batch)| batch).unwrap_or_default();
                 if !refused.is_empty() {
@@ -386,6 +419,13 @@ impl Taker<'_> {
         true
     }
 
+    fn drop_qos_0(&mut self) {
+        let before = self.held.len();
+        self.held.retain(|raw| raw.ack.is_needed());
+        self.held_bytes = self.held.iter().map(Raw::size).sum();
+        counter!("gridward_mqtt_dropped_total").increment((before - self.held.len()) as u64);
+    }
+
     fn take(&mut self, message: Incoming) -> Result<(), Failure> {
         let qos = match message.qos {
             0 => "0",
@@ -417,15 +457,13 @@ impl Taker<'_> {
             received_at: Timestamp::now(),
             ack,
         };
-        let may_drop = !raw.ack.is_needed();
         let refused = if self.held.is_empty() { self.shared.handoff.offer(raw).err() } else { Some(raw) };
         let Some(raw) = refused else { return Ok(()) };
-        if may_drop {
-            counter!("gridward_mqtt_dropped_total").increment(1);
-            return Ok(());
-        }
         self.held_bytes += raw.size();
         self.held.push_back(raw);
+        if self.held.len() > HELD_MESSAGES || self.held_bytes > HELD_BYTES {
+            self.drop_qos_0();
+        }
         if self.held.len() > HELD_MESSAGES || self.held_bytes > HELD_BYTES {
             return Err(Failure::new("overrun", "the broker sends faster than readings can be kept"));
         }

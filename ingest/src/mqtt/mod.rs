@@ -120,7 +120,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Starts the links to all brokers. Ends when the token is cancelled: messages already taken are handed on and
 /// acknowledged for up to three seconds, so cancel this before the receivers of `out` and `dead`.
 ///
-/// `sensors` may change at any time. When `out` is full the links slow down; when `dead` is full letters are dropped and
+/// `sensors` should hold the registry when this is called, and may change at any time. When `out` is full the links slow down; when `dead` is full letters are dropped and
 /// counted; `status` may be slow, it then misses intermediate states.
 pub fn start(
     config: MqttConfig,
@@ -139,7 +139,8 @@ pub fn start(
         .collect();
     let health = Arc::new(Mutex::new(health));
     let watch = Arc::new(Mutex::new(Watch::new(brokers.len(), now)));
-    let (routes_in, routes) = latest::channel(Arc::new(names.iter().map(|_| Routes::default()).collect::<Vec<_>>()));
+    // Empty until the registry has been read once; links wait for that.
+    let (routes_in, routes) = latest::channel(Arc::new(Vec::<Routes>::new()));
     let mut tasks = JoinSet::new();
     let mut handoffs = Vec::new();
     for (number, broker) in brokers.into_iter().enumerate() {

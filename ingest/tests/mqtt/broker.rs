@@ -24,7 +24,7 @@ pub async fn start(config: broker::Config) -> Running {
 }
 
 pub async fn default() -> Running {
-    start(broker::Config::default()).await
+    start(broker::Config { hub_wait_s: 0, ..broker::Config::default() }).await
 }
 
 async fn settle() {
@@ -197,7 +197,7 @@ async fn users_are_asked_for_and_nobody_is_the_hub() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("users");
     std::fs::write(&file, "gauge:right\n").unwrap();
-    let running = start(broker::Config { users_file: Some(file), ..broker::Config::default() }).await;
+    let running = start(broker::Config { users_file: Some(file), hub_wait_s: 0, ..broker::Config::default() }).await;
     assert!(publish_later(running.port, "a", b"1", &["-u", "gauge", "-P", "right", "-q", "1"]).await);
     for args in [&["-u", "gauge", "-P", "wrong"][..], &["-u", "other"], &[], &["-u", "gridward-hub", "-P", "x"]] {
         let mut args = args.to_vec();
@@ -333,8 +333,24 @@ async fn a_publisher_is_told_when_the_hub_has_it_on_disk() {
 }
 
 #[tokio::test]
+async fn publishers_that_are_faster_than_a_restarted_hub_lose_nothing() {
+    let running = start(broker::Config::default()).await;
+    let mut client = Bare::connect(running.port, "gauge").await;
+    client.stream.write_all(&publish_packet("river/g1", Some(1), b"1")).await.unwrap();
+    let mut answer = [0; 4];
+    let early = tokio::time::timeout(Duration::from_millis(700), client.stream.read_exact(&mut answer)).await;
+    assert!(early.is_err(), "acknowledged before the hub has subscribed");
+    let mut config = MqttConfig::default();
+    config.use_embedded(&running.broker);
+    let mut hub = Hub::start(config, [source("g1", "river/g1", "raw")]);
+    assert_eq!(hub.observe().await[0].value.as_number(), Some(1.0));
+    client.stream.read_exact(&mut answer).await.unwrap();
+    hub.stop().await;
+}
+
+#[tokio::test]
 async fn a_slow_subscriber_slows_publishers_and_loses_nothing() {
-    let running = start(broker::Config { queue_bytes: 64 * 1024, ..broker::Config::default() }).await;
+    let running = start(broker::Config { queue_bytes: 64 * 1024, hub_wait_s: 0, ..broker::Config::default() }).await;
     // Subscribes at QoS 1 and reads by hand.
     let mut slow = Bare::connect(running.port, "slow").await;
     slow.stream.write_all(&frame(0x82, b"\0\x01\0\x01s\x01")).await.unwrap();
