@@ -1,1 +1,4 @@
 //! The simulated town.
+
+pub mod rtsp;
+pub mod scene;
