@@ -1,0 +1,731 @@
+// Made by scripts/types.mjs from openapi.json; do not edit.
+
+/** Who did something. */
+export type Actor = {
+  type: "hub";
+} | {
+  /** A user or token. */
+  id: Id;
+  type: "user";
+} | {
+  type: "console";
+};
+
+/** An alarm as it stands. */
+export type Alarm = {
+  acknowledged_by?: Id | null;
+  /** What the operator should do. */
+  action: string;
+  /** When it cleared; none while active. */
+  cleared_at?: string | null;
+  /** Why it was raised or last changed level. */
+  evidence: Evidence;
+  /** The grid of the source. */
+  grid: Id;
+  /** What harm. */
+  hazard: Hazard;
+  /** Its id. */
+  id: Id;
+  /** The present level, or the last one when cleared. */
+  level: Level;
+  /** The highest level so far. */
+  peak: Level;
+  place?: Place | null;
+  /** When it was raised. */
+  raised_at: string;
+  /** The rule. */
+  rule: Id;
+  /** The number of the last transition. */
+  seq: number;
+  /** Until when it is shelved. */
+  shelved_until?: string | null;
+  /** The source. */
+  source: Id;
+  /** Whether its data is too old to judge. */
+  stale: boolean;
+  /** The rule's words. */
+  title: Title;
+};
+
+/** What a transition changes. */
+export type AlarmChange = {
+  /** What the operator should do, as the rule says. */
+  action: string;
+  /** Why. */
+  evidence: Evidence;
+  /** The grid of the source. */
+  grid: Id;
+  /** What harm. */
+  hazard: Hazard;
+  /** At which level. */
+  level: Level;
+  place?: Place | null;
+  /** The rule's words, in the two languages of the console. */
+  title: Title;
+  type: "raised";
+} | {
+  /** Why. */
+  evidence: Evidence;
+  /** From. */
+  from: Level;
+  /** To. */
+  to: Level;
+  type: "level_changed";
+} | {
+  /** Why. */
+  evidence: Evidence;
+  type: "cleared";
+} | {
+  /** Who. */
+  by: Id;
+  type: "acknowledged";
+} | {
+  /** Who. */
+  by: Id;
+  /** Why. */
+  reason: string;
+  type: "shelved";
+  /** Until when. */
+  until: string;
+} | {
+  by?: Id | null;
+  type: "unshelved";
+} | {
+  type: "stale";
+} | {
+  type: "fresh";
+};
+
+/** Active alarms. */
+export type AlarmPage = {
+  /** The gravest first, then the newest. */
+  items: Alarm[];
+};
+
+/** One step in the life of an alarm; the alarm is what its transitions say. */
+export type AlarmTransition = {
+  /** Which alarm. */
+  alarm: Id;
+  /** When, on the engine's clock. */
+  at: string;
+  /** What changed. */
+  change: AlarmChange;
+  /** The rule that speaks. */
+  rule: Id;
+  /** 1 for the first transition of this alarm, rising by one. */
+  seq: number;
+  /** The source it speaks of. */
+  source: Id;
+};
+
+/** An audited act that moves no alarm and no incident. */
+export type Audit = {
+  /** What was done, as `video.view`, `video.snapshot`, `video.break_glass`, `session.login`, `session.refused`, `sources.import`, `user.add`, `token.create`, `rules.load`, `hub.start`, `hub.stop`. */
+  action: string;
+  /** Further facts, never secrets. */
+  detail?: unknown;
+  /** What for, in the actor's words; required for break-glass. */
+  purpose?: string | null;
+  /** To what: a source, user or file. */
+  subject: string;
+};
+
+/** A page of audit rows. */
+export type AuditPage = {
+  /** The newest first. */
+  items: LogEntry[];
+  /** Where the next page begins; none on the last. */
+  next_cursor?: number | null;
+};
+
+/** A step of time summed up. */
+export type BucketView = {
+  /** When it begins. */
+  at: string;
+  /** The mean. */
+  avg: number;
+  /** How many there were. */
+  count: number;
+  /** The greatest value. */
+  max: number;
+  /** The least value. */
+  min: number;
+};
+
+/** A page of dead letters. */
+export type DeadLetterPage = {
+  /** The newest first. */
+  items: DeadLetterView[];
+  /** Where the next page begins; none on the last. */
+  next_cursor?: number | null;
+  /** How many are kept. */
+  total: number;
+};
+
+/** A message that could not be decoded. */
+export type DeadLetterView = {
+  /** When it came. */
+  at: string;
+  /** From which broker. */
+  broker: string;
+  /** Its number. */
+  id: number;
+  /** The whole payload's length. */
+  payload_bytes: number;
+  /** The first bytes as text; what is no UTF-8 is shown as the replacement character. */
+  payload_text: string;
+  /** Why it could not be decoded. */
+  reason: string;
+  /** From which source, when the topic names one. */
+  source?: string | null;
+  /** Under which topic. */
+  topic: string;
+};
+
+/** The body of every error. */
+export type ErrorBody = {
+  /** What went wrong. */
+  error: ErrorDetail;
+};
+
+/** What went wrong. */
+export type ErrorDetail = {
+  /** For programs and translation. */
+  code: string;
+  /** Further facts. */
+  details?: unknown;
+  /** For people, in English. */
+  message: string;
+};
+
+/** Why a transition happened: enough to explain it later without the rule file. */
+export type Evidence = {
+  /** The expression that decided, as written in the rule. */
+  condition: string;
+  /** Hash of the rule's meaning. */
+  rule_version: string;
+  /** Since when the condition held. */
+  since?: string | null;
+  /** The value of the reading, when one decided. */
+  value?: unknown;
+  /** The names the expression used, with their values: readings and limits. */
+  values?: Record<string, unknown>;
+};
+
+/** Until when it is open. */
+export type GrantView = {
+  until: string;
+};
+
+/** A cell of the town; grids nest: town > village > grid. */
+export type Grid = {
+  /** The grid's id. */
+  id: Id;
+  /** Its name, in the town's language. */
+  name: string;
+  /** Its outline: one closed ring of longitude, latitude in degrees (WGS 84); empty when unknown. */
+  outline?: number[][];
+  parent?: Id | null;
+};
+
+/** What kind of harm an alarm or incident is about. Alarms of one place and one hazard join one incident. */
+export type Hazard = "flood" | "fire" | "gas" | "geology" | "security" | "traffic" | "crowd" | "utility" | "environment" | "equipment" | "request" | "other";
+
+/** The hub's own state. */
+export type HubView = {
+  /** Queues, drops and links, as the pipeline last told. */
+  details: unknown;
+  /** Whether the disk is full. */
+  disk_full: boolean;
+  /** Whether storage takes writes. */
+  storage_ok: boolean;
+  /** Seconds since it started. */
+  uptime_s: number;
+  /** The version of the program. */
+  version: string;
+};
+
+export type Id = string;
+
+/** An incident as it stands. */
+export type Incident = {
+  acknowledged_by?: Id | null;
+  /** What to do, as the rule says. */
+  action: string;
+  /** Those that are still active. */
+  active_alarms: Id[];
+  /** All alarms that joined. */
+  alarms: Id[];
+  /** Steps whose limit has passed. */
+  breached: Step[];
+  /** In which grid. */
+  grid: Id;
+  /** What harm. */
+  hazard: Hazard;
+  /** Its id. */
+  id: Id;
+  /** How grave. */
+  level: Level;
+  /** From whom or what. */
+  origin: Origin;
+  outcome?: Outcome | null;
+  owner?: Id | null;
+  place?: Place | null;
+  /** When it was reported. */
+  reported_at: string;
+  responder?: Id | null;
+  /** The number of the last transition. */
+  seq: number;
+  /** The sources of its alarms, the first one first. */
+  sources: Id[];
+  /** The last step done. */
+  step: Step;
+  /** When it came to its present step. */
+  step_since: string;
+  /** Whether it is on hold. */
+  suspended: boolean;
+  /** The headline. */
+  title: Title;
+  /** When anything last changed. */
+  updated_at: string;
+};
+
+/** What a transition changes. */
+export type IncidentChange = {
+  /** What to do, as the rule says; empty for a person's report. */
+  action: string;
+  /** In which grid. */
+  grid: Id;
+  /** What harm. */
+  hazard: Hazard;
+  /** How grave. */
+  level: Level;
+  /** From whom or what. */
+  origin: Origin;
+  place?: Place | null;
+  source?: Id | null;
+  /** The headline. */
+  title: Title;
+  type: "reported";
+} | {
+  /** The alarm. */
+  alarm: Id;
+  /** Its level. */
+  level: Level;
+  /** Its source. */
+  source: Id;
+  type: "alarm_joined";
+} | {
+  /** From. */
+  from: Level;
+  /** To. */
+  to: Level;
+  type: "level_changed";
+} | {
+  /** The alarm. */
+  alarm: Id;
+  type: "alarm_cleared";
+} | {
+  type: "acknowledged";
+} | {
+  /** The new owner. */
+  owner: Id;
+  type: "taken";
+} | {
+  /** The text, at most 4,000 characters. */
+  text: string;
+  type: "noted";
+} | {
+  /** The step it stood at. */
+  from: Step;
+  /** The step it stands at now. */
+  to: Step;
+  type: "advanced";
+} | {
+  /** The step it stood at. */
+  from: Step;
+  /** To whom. */
+  responder: Id;
+  type: "dispatched";
+} | {
+  /** The step it stood at. */
+  from: Step;
+  type: "returned";
+} | {
+  type: "suspended";
+} | {
+  type: "resumed";
+} | {
+  type: "rejected";
+} | {
+  /** The incident that goes on. */
+  into: Id;
+  type: "merged";
+} | {
+  type: "cancelled";
+} | {
+  /** The step it stood at. */
+  from: Step;
+  type: "closed";
+  /** What it turned out to be. */
+  verdict: Verdict;
+} | {
+  type: "reopened";
+} | {
+  /** The step that was due. */
+  due: Step;
+  type: "deadline_breached";
+};
+
+/** A page of incidents. */
+export type IncidentPage = {
+  /** Open ones: the gravest first, then the oldest. Otherwise the newest first. */
+  items: Incident[];
+  /** Where the next page begins; none on the last. */
+  next_cursor?: string | null;
+};
+
+/** One step in the life of an incident. */
+export type IncidentTransition = {
+  /** Who. */
+  actor: Actor;
+  /** When, on the desk's clock. */
+  at: string;
+  /** What changed. */
+  change: IncidentChange;
+  /** Which incident. */
+  incident: Id;
+  /** Why; required for every side move. */
+  reason?: string | null;
+  /** 1 for the first transition of this incident, rising by one. */
+  seq: number;
+};
+
+/** An incident with everything that happened to it. */
+export type IncidentView = Incident & {
+  /** Its transitions, the oldest first. */
+  transitions: IncidentTransition[];
+};
+
+/** Camera or sensor. */
+export type Kind = "camera" | "sensor";
+
+/** The four statutory warning levels, rising. In CAP 1.2: Minor, Moderate, Severe, Extreme. */
+export type Level = "blue" | "yellow" | "orange" | "red";
+
+/** What a row tells. */
+export type LogBody = AlarmTransition & {
+  kind: "alarm";
+} | IncidentTransition & {
+  kind: "incident";
+} | Audit & {
+  kind: "audit";
+};
+
+/** A row of the event log as it stands on disk. */
+export type LogEntry = {
+  /** Who. */
+  actor: Actor;
+  /** When it was written. */
+  at: string;
+  /** What. */
+  body: LogBody;
+  /** Lower-case hex SHA-256 over the row before's hash and this row's content. */
+  hash: string;
+  /** 1 for the first row, rising by one without gaps. */
+  seq: number;
+};
+
+/** A name and a password. */
+export type LogIn = {
+  password: string;
+  username: string;
+};
+
+/** A camera that shows the place of an incident. */
+export type NearCamera = {
+  /** Metres from the incident's place, when both are known. */
+  distance_m?: number | null;
+  /** Whether it is known to look at one of the incident's sources. */
+  looks_at: boolean;
+  /** The camera. */
+  source: Source;
+};
+
+/** A new token. */
+export type NewTokenBody = {
+  id: string;
+  role: Role;
+  scope?: Scope;
+};
+
+/** A new person. */
+export type NewUser = {
+  name: string;
+  password: string;
+  role: Role;
+  scope?: Scope;
+};
+
+/** One value of one reading of one source. */
+export type Observation = {
+  /** When it was true in the world, by the source's clock where it has one, else the time of receipt. */
+  phenomenon_time: string;
+  /** How far the result can be trusted. */
+  quality: Quality;
+  /** Which quantity. */
+  reading: string;
+  /** When the hub received it, by the hub's clock. */
+  received_at: string;
+  /** Whether a broker replayed it as a retained message: it may set state but is no event. */
+  retained?: boolean;
+  /** Who observed. */
+  source: Id;
+  /** The result. */
+  value: unknown;
+};
+
+/** Observations by phenomenon time, the oldest first; or steps. */
+export type ObservationPage = {
+  /** Steps, with `step_s`. */
+  buckets: BucketView[];
+  /** Single observations, without `step_s`. */
+  items: Observation[];
+  /** Where to go on as `from`; none when all is there. */
+  next_from?: string | null;
+};
+
+/** Where an incident comes from. */
+export type Origin = {
+  /** An alarm. */
+  id: Id;
+  type: "alarm";
+} | {
+  /** A person's report. */
+  id: Id;
+  type: "person";
+};
+
+/** How an incident ended, if it did. */
+export type Outcome = {
+  type: "closed";
+  /** What it turned out to be. */
+  verdict: Verdict;
+} | {
+  type: "rejected";
+} | {
+  /** The incident that goes on. */
+  into: Id;
+  type: "merged";
+} | {
+  type: "cancelled";
+};
+
+/** The five kinds of owner. */
+export type Owner = "governance" | "police" | "traffic" | "telecom" | "resident";
+
+/** A point on the ground in WGS 84 degrees. */
+export type Place = {
+  /** Latitude, -90 to 90. */
+  lat: number;
+  /** Longitude, -180 to 180. */
+  lon: number;
+};
+
+/** Which of a camera's two streams. */
+export type Profile = "main" | "sub";
+
+/** When a camera's stream is pulled. */
+export type PullMode = "always" | "demand";
+
+/** Why a resident's camera is opened. */
+export type Purpose = {
+  purpose: string;
+};
+
+/** How far a result can be trusted (OPC UA's three). */
+export type Quality = "good" | "uncertain" | "bad";
+
+/** A person's report. */
+export type Report = {
+  grid: Id;
+  hazard: Hazard;
+  level: Level;
+  place?: Place | null;
+  source?: Id | null;
+  text?: string;
+  title: string;
+};
+
+/** A role; each includes what is listed for it in [`Role::has`]. */
+export type Role = "viewer" | "responder" | "operator" | "lead" | "admin";
+
+/** Which part of the town a caller may see. An empty list means no limit. */
+export type Scope = {
+  /** Grids, each with all grids inside it. */
+  grids?: Id[];
+  /** Owners of sources. */
+  owners?: Owner[];
+};
+
+/** Who is logged in. */
+export type SessionView = {
+  /** When the log-in ends without a further request. */
+  expires_at?: string | null;
+  /** The town's name. */
+  town: string;
+  /** Who. */
+  user: UserView;
+};
+
+/** A camera or a sensor as the registry knows it. Holds no secret: passwords stay in `storage`. */
+export type Source = {
+  /** What it is, as rules select it: `river_gauge`, `smoke`, `street`, `school_gate`. */
+  class: string;
+  /** Sensor: the payload format, as `raw`, `json`, `senml`, `map:level=/d/0/v`. Camera: empty. */
+  format?: string;
+  /** The grid it stands in. */
+  grid: Id;
+  /** Its id, unique over cameras and sensors. */
+  id: Id;
+  /** Sensor: how often it reports, in seconds; none when it reports on change only. */
+  interval_s?: number | null;
+  /** Camera or sensor. */
+  kind: Kind;
+  /** Whether a camera is pulled always or on demand; sensors are always `always`. */
+  mode: PullMode;
+  /** Its name, in the town's language. */
+  name: string;
+  /** Which of the five kinds of owner it belongs to. */
+  owner: Owner;
+  place?: Place | null;
+  /** Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream), `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`), `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`. */
+  tags?: Record<string, string>;
+  /** Sensor: MQTT topic, may hold the wildcards `+` and `#`. Camera: empty. */
+  topic?: string;
+  /** Sensor: UCUM unit of the reading, as `m`, `Cel`, `%`; may be empty. */
+  unit?: string;
+  /** Camera: main stream, `rtsp://host[:port]/path`, without credentials. Sensor: empty. */
+  url?: string;
+};
+
+/** A page of sources. */
+export type SourcePage = {
+  /** By id. */
+  items: SourceView[];
+  /** Where the next page begins; none on the last. */
+  next_cursor?: string | null;
+  /** How many match on all pages. */
+  total: number;
+};
+
+/** The state of a source as people see it. */
+export type SourceState = "unknown" | "connecting" | "live" | "degraded" | "stalled" | "auth_failed" | "offline" | "idle" | "silent";
+
+/** The latest word about one source (sensor) or one stream of it (camera). */
+export type SourceStatus = {
+  /** What happened, in English, for the log reader; never holds a secret. */
+  detail?: string | null;
+  /** Camera or sensor. */
+  kind: Kind;
+  /** When the last frame or reading arrived. */
+  last_data_at?: string | null;
+  profile?: Profile | null;
+  /** A stable code the console translates, as `connect_refused`, `no_key_frame`, `no_frames`, `last_will`. */
+  reason?: string | null;
+  /** Since when it is in this state. */
+  since: string;
+  /** The source. */
+  source: Id;
+  /** The state. */
+  state: SourceState;
+  stream?: StreamFacts | null;
+};
+
+/** A source with its state. */
+export type SourceView = Source & {
+  /** The last value of each reading. */
+  readings: Observation[];
+  /** The state as a whole: that of the stream that tells most. */
+  state: SourceState;
+  /** The state of each stream; a sensor has one. */
+  statuses: SourceStatus[];
+};
+
+/** The seven steps 上报 受理 立案 派遣 处置 核查 结案; an incident stands at the last one done. */
+export type Step = "report" | "accept" | "file" | "dispatch" | "handle" | "verify" | "close";
+
+/** What a step needs to be told. */
+export type StepBody = {
+  /** For merge: the incident that goes on. */
+  into?: string | null;
+  level?: Level | null;
+  /** Why; required for return, reject, merge, suspend, cancel, reopen and for closing as false or nuisance. */
+  reason?: string | null;
+  /** For dispatch: the user's name. */
+  responder?: string | null;
+  /** For note. */
+  text?: string | null;
+  verdict?: Verdict | null;
+};
+
+/** Measured facts about a live stream. */
+export type StreamFacts = {
+  /** Bits a second, measured over the last seconds. */
+  bitrate_bps: number;
+  /** RFC 6381 codec string, as `avc1.4d401e`, `hvc1.1.6.L93.B0`. */
+  codec: string;
+  /** From DESCRIBE to the first key frame, in milliseconds. */
+  first_frame_ms: number;
+  /** Frames a second, measured over the last seconds. */
+  fps: number;
+  /** Frames between the last two key frames; 0 until known. */
+  gop_frames: number;
+  /** Height in pixels. */
+  height: number;
+  /** Width in pixels. */
+  width: number;
+};
+
+/** A short text in both languages of the console. */
+export type Title = {
+  /** English. */
+  en: string;
+  /** Chinese. */
+  zh: string;
+};
+
+/** A token's secret, told once. */
+export type TokenSecret = {
+  /** Its name. */
+  id: string;
+  /** What to send as `Authorization: Bearer`. */
+  token: string;
+};
+
+/** A token without its secret. */
+export type TokenView = {
+  /** Since when. */
+  created_at: string;
+  /** Its name. */
+  id: string;
+  /** When it was last used, to the minute. */
+  last_used_at?: string | null;
+  /** The role. */
+  role: Role;
+  /** Which part of the town. */
+  scope: Scope;
+};
+
+/** A person or token as the API shows it. */
+export type UserView = {
+  /** The name. */
+  name: Id;
+  /** The role. */
+  role: Role;
+  /** Which part of the town. */
+  scope: Scope;
+};
+
+/** What it turned out to be. */
+export type Verdict = "true" | "false" | "nuisance";
