@@ -3,4 +3,5 @@
 pub mod broker;
 pub mod ledger;
 pub mod mqtt;
+pub mod rtsp;
 pub mod topic;

@@ -1,0 +1,116 @@
+//! Settings of the camera side of ingest.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How cameras are connected, watched and tried again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RtspConfig {
+    /// Connections begun per second, over all cameras.
+    pub connects_per_s: f64,
+    /// Connections that may begin at once after a quiet time.
+    pub connect_burst: u32,
+    /// Connections being opened at the same time, over all cameras.
+    pub connecting_max: usize,
+    /// Connections being opened at the same time to one server (address and port).
+    pub connecting_per_host_max: usize,
+    /// Milliseconds of the shortest wait before a failed camera is tried again.
+    pub retry_ms_min: u64,
+    /// Milliseconds of the longest wait before a failed camera is tried again.
+    pub retry_ms_max: u64,
+    /// Seconds a camera must have been live before its retries begin anew at the shortest wait.
+    pub stable_s: u32,
+    /// Seconds until credentials that the camera refused are tried again; cameras lock accounts.
+    pub auth_retry_s: u32,
+    /// Milliseconds for connecting and DESCRIBE.
+    pub describe_ms_max: u64,
+    /// Milliseconds for SETUP.
+    pub setup_ms_max: u64,
+    /// Milliseconds for PLAY.
+    pub play_ms_max: u64,
+    /// Milliseconds from PLAY to the first frame.
+    pub first_frame_ms_max: u64,
+    /// Milliseconds from PLAY to the first key frame.
+    pub first_key_ms_max: u64,
+    /// Milliseconds without a frame after which a session counts as stalled and is opened anew.
+    pub stall_ms: u64,
+    /// Stream errors within 10 s after which a session is opened anew.
+    pub error_budget: u32,
+    /// Seconds between two reports of a stream's facts.
+    pub facts_interval_s: u32,
+    /// Sessions that are torn down at the same time when the hub stops.
+    pub teardown_batch: usize,
+    /// Milliseconds that tearing down may take in all.
+    pub teardown_ms_max: u64,
+}
+
+impl Default for RtspConfig {
+    fn default() -> Self {
+        // 100 connects a second bring 2,000 cameras back within half a minute and 13,000 within a few, without a storm on
+        // the town's switches. 8 a server: recorders of 16 channels answer slowly. 20 s covers a DESCRIBE that
+        // takes long on a loaded recorder only in part: such cameras come back by their retries.
+        Self {
+            connects_per_s: 100.0,
+            connect_burst: 20,
+            connecting_max: 64,
+            connecting_per_host_max: 8,
+            retry_ms_min: 1_000,
+            retry_ms_max: 60_000,
+            stable_s: 30,
+            auth_retry_s: 1_800,
+            describe_ms_max: 10_000,
+            setup_ms_max: 5_000,
+            play_ms_max: 5_000,
+            first_frame_ms_max: 10_000,
+            first_key_ms_max: 40_000,
+            stall_ms: 6_000,
+            error_budget: 16,
+            facts_interval_s: 5,
+            teardown_batch: 250,
+            teardown_ms_max: 5_000,
+        }
+    }
+}
+
+/// The times of one session, ready for use.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionLimits {
+    pub describe: Duration,
+    pub setup: Duration,
+    pub play: Duration,
+    pub first_frame: Duration,
+    pub first_key: Duration,
+    pub stall: Duration,
+    pub error_budget: u32,
+    pub facts_interval: Duration,
+}
+
+impl RtspConfig {
+    pub(crate) fn session_limits(&self) -> SessionLimits {
+        SessionLimits {
+            describe: Duration::from_millis(self.describe_ms_max),
+            setup: Duration::from_millis(self.setup_ms_max),
+            play: Duration::from_millis(self.play_ms_max),
+            first_frame: Duration::from_millis(self.first_frame_ms_max),
+            first_key: Duration::from_millis(self.first_key_ms_max),
+            stall: Duration::from_millis(self.stall_ms),
+            error_budget: self.error_budget,
+            facts_interval: Duration::from_secs(u64::from(self.facts_interval_s)),
+        }
+    }
+
+    pub(crate) fn governor_limits(&self) -> super::governor::Limits {
+        super::governor::Limits {
+            connects_per_s: self.connects_per_s.max(0.1),
+            burst: f64::from(self.connect_burst.max(1)),
+            connecting_max: self.connecting_max.max(1),
+            connecting_per_host_max: self.connecting_per_host_max.max(1),
+            retry_min: Duration::from_millis(self.retry_ms_min.max(10)),
+            retry_max: Duration::from_millis(self.retry_ms_max.max(self.retry_ms_min).max(10)),
+            stable: Duration::from_secs(u64::from(self.stable_s)),
+            auth_retry: Duration::from_secs(u64::from(self.auth_retry_s)),
+        }
+    }
+}

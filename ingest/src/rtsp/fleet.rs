@@ -1,0 +1,339 @@
+//! The fleet: drives the governor, opens and closes sessions, follows the registry and the viewers.
+//!
+//! One task holds all of this; sessions are tasks of their own. It decides nothing about times (`governor`) and looks at
+//! no frames (`session`).
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+use model::{Profile, SourceId, SourceState, SourceStatus, Timestamp};
+use retina::client::SessionGroup;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use video::{Rings, StreamKey};
+
+use super::config::SessionLimits;
+use super::failure::{Failure, Phase, Reason};
+use super::governor::{Ended, Governor, Priority};
+use super::plan::{Plan, plans};
+use super::report::{Outbox, Reporter};
+use super::session::{End, Job, Progress};
+use super::{CameraSpec, RtspConfig};
+
+/// Progress of sessions on its way to the fleet, which always drains it; sessions wait when it is full.
+const PROGRESS_CAPACITY: usize = 1_024;
+
+struct Entry {
+    plan: Plan,
+    reporter: Arc<Reporter>,
+    /// Present while a session runs, which includes its being stopped.
+    session: Option<CancellationToken>,
+    /// Whether the stream is in the governor's hands.
+    governed: bool,
+    /// It has left the registry; goes when its session has ended.
+    removed: bool,
+}
+
+struct Fleet {
+    limits: SessionLimits,
+    rings: Rings,
+    governor: Governor,
+    entries: HashMap<StreamKey, Entry>,
+    groups: HashMap<Arc<str>, Arc<SessionGroup>>,
+    sessions: JoinSet<End>,
+    by_task: HashMap<Id, StreamKey>,
+    demand: BTreeSet<StreamKey>,
+    outbox: Arc<Outbox>,
+    progress: mpsc::Sender<(StreamKey, Progress)>,
+    began: Instant,
+}
+
+/// Runs the fleet until the token is cancelled and all sessions are closed or the time for that is over.
+pub(crate) async fn run(
+    config: RtspConfig,
+    rings: Rings,
+    mut cameras: watch::Receiver<Arc<Vec<CameraSpec>>>,
+    status: mpsc::Sender<SourceStatus>,
+    token: CancellationToken,
+) {
+    let (progress, mut progress_rx) = mpsc::channel(PROGRESS_CAPACITY);
+    let outbox = Arc::new(Outbox::default());
+    let told = CancellationToken::new();
+    let delivery = tokio::spawn({
+        let (outbox, told) = (Arc::clone(&outbox), told.clone());
+        async move { outbox.deliver(status, told).await }
+    });
+    let mut demand = rings.demand();
+    let mut fleet = Fleet {
+        limits: config.session_limits(),
+        rings,
+        governor: Governor::new(config.governor_limits(), rand::random()),
+        entries: HashMap::new(),
+        groups: HashMap::new(),
+        sessions: JoinSet::new(),
+        by_task: HashMap::new(),
+        demand: BTreeSet::new(),
+        outbox,
+        progress,
+        began: Instant::now(),
+    };
+    let mut registry_open = true;
+    let list = Arc::clone(&cameras.borrow_and_update());
+    fleet.follow_registry(&list);
+    loop {
+        fleet.open_permitted();
+        let deadline = fleet.governor.next_deadline().map(|at| fleet.began + at);
+        tokio::select! {
+            () = token.cancelled() => break,
+            changed = cameras.changed(), if registry_open => match changed {
+                Ok(()) => {
+                    let list = Arc::clone(&cameras.borrow_and_update());
+                    fleet.follow_registry(&list);
+                }
+                // Nobody will change the registry any more; what runs goes on.
+                Err(_) => registry_open = false,
+            },
+            wanted = demand.changed() => fleet.follow_demand(wanted),
+            Some((key, progress)) = progress_rx.recv() => fleet.progress(&key, progress),
+            Some(ended) = fleet.sessions.join_next_with_id() => fleet.session_ended(ended),
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
+        }
+    }
+    progress_rx.close();
+    fleet.close(&config).await;
+    told.cancel();
+    let _ = delivery.await;
+}
+
+impl Fleet {
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn follow_registry(&mut self, cameras: &[CameraSpec]) {
+        let mut named = HashSet::new();
+        for plan in cameras.iter().flat_map(plans) {
+            named.insert(plan.key());
+            self.follow_plan(plan);
+        }
+        let gone: Vec<_> = self.entries.keys().filter(|key| !named.contains(*key)).cloned().collect();
+        for key in gone {
+            self.remove(&key);
+        }
+        let hosts: HashSet<_> =
+            self.entries.values().filter_map(|e| e.plan.target.as_ref().ok()).map(|t| Arc::clone(&t.host)).collect();
+        self.groups.retain(|host, _| hosts.contains(host));
+    }
+
+    fn follow_plan(&mut self, plan: Plan) {
+        let key = plan.key();
+        match self.entries.get_mut(&key) {
+            Some(entry) if entry.plan.same_session(&plan) => {
+                entry.plan = plan;
+                entry.removed = false;
+            }
+            Some(entry) => {
+                tracing::info!(source = %key.0, profile = key.1.as_str(), "camera changed, opened anew");
+                if entry.plan.profiles != plan.profiles {
+                    entry.reporter = reporter(&plan, &self.outbox);
+                }
+                (entry.plan, entry.removed) = (plan, false);
+                if let Some(stop) = &entry.session {
+                    stop.cancel();
+                }
+                // Its ladder, or its wait for other credentials, is over.
+                entry.governed = false;
+                self.governor.remove(&key);
+            }
+            None => {
+                let reporter = reporter(&plan, &self.outbox);
+                let entry = Entry { plan, reporter, session: None, governed: false, removed: false };
+                self.entries.insert(key.clone(), entry);
+            }
+        }
+        self.settle(&key);
+    }
+
+    fn remove(&mut self, key: &StreamKey) {
+        self.governor.remove(key);
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        entry.governed = false;
+        entry.removed = true;
+        match &entry.session {
+            Some(stop) => stop.cancel(),
+            None => self.drop_entry(key),
+        }
+    }
+
+    fn drop_entry(&mut self, key: &StreamKey) {
+        self.entries.remove(key);
+        let other = |profile| self.entries.get(&(key.0.clone(), profile)).is_none_or(|e| e.removed);
+        if other(Profile::Main) && other(Profile::Sub) {
+            self.rings.forget(&key.0);
+        }
+    }
+
+    fn follow_demand(&mut self, wanted: BTreeSet<StreamKey>) {
+        let changed: Vec<StreamKey> = wanted.symmetric_difference(&self.demand).cloned().collect();
+        self.demand = wanted;
+        for (source, profile) in changed {
+            // A camera without a sub stream has one entry, under main, for both.
+            let key = match self.entries.contains_key(&(source.clone(), profile)) {
+                true => (source, profile),
+                false => (source, Profile::Main),
+            };
+            self.settle(&key);
+        }
+    }
+
+    fn demanded(&self, plan: &Plan) -> bool {
+        plan.profiles.iter().any(|p| self.demand.contains(&(plan.source.clone(), *p)))
+    }
+
+    /// Brings one stream to what registry and viewers want.
+    fn settle(&mut self, key: &StreamKey) {
+        let now = self.now();
+        let Some(entry) = self.entries.get(key).filter(|e| !e.removed) else { return };
+        let demanded = self.demanded(&entry.plan);
+        let wanted = demanded || entry.plan.always;
+        let priority = if demanded { Priority::Viewer } else { Priority::Always };
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        match (&entry.plan.target, wanted) {
+            (Err(problem), _) => {
+                let detail = Some(problem.clone());
+                entry.reporter.state(SourceState::Offline, Some(Reason::BadUrl.as_str()), detail, Timestamp::now());
+            }
+            (Ok(_), true) if entry.governed => self.governor.set_priority(key, priority, now),
+            // A session that is being stopped ends first; then this is asked again.
+            (Ok(_), true) if entry.session.is_some() => {}
+            (Ok(target), true) => {
+                entry.governed = true;
+                entry.reporter.state(SourceState::Connecting, None, None, Timestamp::now());
+                self.governor.add(key.clone(), Arc::clone(&target.host), priority);
+            }
+            (Ok(_), false) => {
+                entry.governed = false;
+                self.governor.remove(key);
+                match &entry.session {
+                    Some(stop) => stop.cancel(),
+                    None => entry.reporter.state(SourceState::Idle, None, None, Timestamp::now()),
+                }
+            }
+        }
+    }
+
+    fn open_permitted(&mut self) {
+        for key in self.governor.poll(self.now()) {
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let Ok(target) = entry.plan.target.clone() else { continue };
+            let group = self.groups.entry(Arc::clone(&target.host)).or_default();
+            let stop = CancellationToken::new();
+            let job = Job {
+                plan: entry.plan.clone(),
+                target,
+                group: Arc::clone(group),
+                rings: self.rings.clone(),
+                reporter: Arc::clone(&entry.reporter),
+                limits: self.limits.clone(),
+                progress: self.progress.clone(),
+                stop: stop.clone(),
+            };
+            entry.session = Some(stop);
+            let task = self.sessions.spawn(job.run());
+            self.by_task.insert(task.id(), key);
+        }
+        let (connecting, waiting) = self.governor.counts();
+        gauge!("gridward_rtsp_connecting").set(connecting as f64);
+        gauge!("gridward_rtsp_waiting").set(waiting as f64);
+        gauge!("gridward_rtsp_sessions").set(self.sessions.len() as f64);
+    }
+
+    fn progress(&mut self, key: &StreamKey, progress: Progress) {
+        // A word of a session that is being stopped says nothing about the next one.
+        if !self.entries.get(key).is_some_and(|e| e.governed) {
+            return;
+        }
+        match progress {
+            Progress::Playing => self.governor.playing(key),
+            Progress::Live => {
+                counter!("gridward_rtsp_connects_total", "outcome" => "live").increment(1);
+                let now = self.now();
+                self.governor.live(key, now);
+            }
+        }
+    }
+
+    fn session_ended(&mut self, ended: Result<(Id, End), JoinError>) {
+        let (id, end) = ended.unwrap_or_else(|error| {
+            tracing::error!(%error, "a camera session ended with a defect");
+            (error.id(), End::Failed(Failure::new(Phase::Stream, Reason::Internal, "a defect; the log has it")))
+        });
+        let Some(key) = self.by_task.remove(&id) else { return };
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let stopped = entry.session.take().is_some_and(|stop| stop.is_cancelled());
+        if entry.removed {
+            return self.drop_entry(&key);
+        }
+        match end {
+            End::Failed(failure) if !stopped => self.failed(&key, &failure),
+            _ => self.settle(&key),
+        }
+    }
+
+    fn failed(&mut self, key: &StreamKey, failure: &Failure) {
+        let auth = failure.reason == Reason::AuthFailed;
+        if !failure.was_live {
+            let outcome = if auth { "auth_failed" } else { "failed" };
+            counter!("gridward_rtsp_connects_total", "outcome" => outcome).increment(1);
+        }
+        counter!("gridward_rtsp_errors_total", "phase" => failure.phase.as_str()).increment(1);
+        let wait = self.governor.ended(key, if auth { Ended::AuthFailed } else { Ended::Failed }, self.now());
+        let Some(entry) = self.entries.get(key) else { return };
+        let (source, profile, reason) = (&key.0, key.1.as_str(), failure.reason.as_str());
+        // A camera that stays away is no news with each try.
+        if entry.reporter.current() == failure.state() {
+            tracing::debug!(%source, profile, phase = failure.phase.as_str(), reason, ?wait, "camera failed again");
+        } else {
+            let (phase, detail) = (failure.phase.as_str(), failure.detail.as_str());
+            tracing::warn!(%source, profile, phase, reason, detail, ?wait, "camera failed");
+        }
+        entry.reporter.state(failure.state(), Some(reason), Some(failure.detail.clone()), Timestamp::now());
+    }
+
+    /// Ends all sessions in batches: each sends its TEARDOWN, thousands at once would be a storm of their own.
+    async fn close(mut self, config: &RtspConfig) {
+        let deadline = Instant::now() + Duration::from_millis(config.teardown_ms_max);
+        let running: Vec<CancellationToken> = self.entries.values().filter_map(|e| e.session.clone()).collect();
+        for batch in running.chunks(config.teardown_batch.max(1)) {
+            let left = self.sessions.len().saturating_sub(batch.len());
+            batch.iter().for_each(CancellationToken::cancel);
+            let closed = async {
+                while self.sessions.len() > left && self.sessions.join_next().await.is_some() {}
+                // A batch has a second; a camera that does not answer TEARDOWN does not hold up the rest.
+                let answered = async {
+                    for group in self.groups.values() {
+                        group.await_stale_sessions(&group.stale_sessions()).await;
+                    }
+                };
+                let _ = timeout(Duration::from_secs(1), answered).await;
+            };
+            if timeout_at(deadline, closed).await.is_err() {
+                break;
+            }
+        }
+        let left = self.sessions.len();
+        if left > 0 {
+            tracing::warn!(sessions = left, "sessions were cut off without TEARDOWN");
+        }
+        self.sessions.shutdown().await;
+    }
+}
+
+fn reporter(plan: &Plan, outbox: &Arc<Outbox>) -> Arc<Reporter> {
+    let source: SourceId = plan.source.clone();
+    Arc::new(Reporter::new(source, plan.profiles.clone(), Arc::clone(outbox), Timestamp::now()))
+}

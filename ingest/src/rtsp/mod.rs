@@ -1,0 +1,77 @@
+//! Cameras over RTSP: sessions, the governor of all retries, and the state of each stream.
+//!
+//! Belongs here: everything between a camera's address and the rings. Does not belong here: what frames become (`video`),
+//! what a state means for people (`alerting`), where cameras and credentials are kept (`storage`).
+
+mod config;
+mod failure;
+mod fleet;
+mod governor;
+mod health;
+mod plan;
+mod report;
+mod session;
+
+use std::fmt;
+use std::sync::Arc;
+
+use model::{Source, SourceStatus};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use config::RtspConfig;
+
+/// A camera to pull from, and how to log in there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraSpec {
+    /// The camera as the registry has it.
+    pub source: Arc<Source>,
+    /// Its user and password; none when it asks for none.
+    pub credentials: Option<Credentials>,
+}
+
+/// A camera's user and password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user.
+    pub username: String,
+    /// The password; never shown.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Pulls cameras into the rings until the token is cancelled.
+///
+/// Follows `cameras`: a camera whose URL, credentials or transport changed is opened anew, the others are not touched.
+/// Reports go to `status`, on change and at most every few seconds per stream; while it is full the newest word of each stream
+/// waits. Needs a tokio runtime.
+pub fn start(
+    config: RtspConfig,
+    rings: video::Rings,
+    cameras: watch::Receiver<Arc<Vec<CameraSpec>>>,
+    status: mpsc::Sender<SourceStatus>,
+    token: CancellationToken,
+) -> RtspHandle {
+    RtspHandle { task: tokio::spawn(fleet::run(config, rings, cameras, status, token)) }
+}
+
+/// The running camera side of ingest.
+#[derive(Debug)]
+pub struct RtspHandle {
+    task: JoinHandle<()>,
+}
+
+impl RtspHandle {
+    /// Waits until all sessions are closed; they begin to when the token given to [`start`] is cancelled.
+    pub async fn join(self) {
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the camera fleet ended with a defect");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! From a camera in the registry to the streams that may be pulled.
+
+use std::sync::Arc;
+
+use model::{Kind, Profile, PullMode, Source, SourceId};
+use url::Url;
+use video::StreamKey;
+
+use super::{CameraSpec, Credentials};
+
+/// The port of RTSP where a URL names none (RFC 2326, section 3.2).
+const RTSP_PORT: u16 = 554;
+
+/// How packets travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Udp,
+}
+
+/// One session that may be opened: a URL and the rings it feeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub source: SourceId,
+    /// The profiles that the stream serves: both when the camera has no sub stream.
+    pub profiles: Vec<Profile>,
+    /// Where to pull from, or what is wrong with it.
+    pub target: Result<Target, String>,
+    pub credentials: Option<Credentials>,
+    pub transport: Transport,
+    /// Pulled whether or not somebody watches.
+    pub always: bool,
+}
+
+/// Where to pull from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub url: Url,
+    /// Address and port: what the governor counts slots by.
+    pub host: Arc<str>,
+}
+
+impl Plan {
+    pub(crate) fn key(&self) -> StreamKey {
+        (self.source.clone(), self.profiles[0])
+    }
+
+    /// Whether a running session of `self` serves `new` as well.
+    pub(crate) fn same_session(&self, new: &Plan) -> bool {
+        self.target == new.target
+            && self.credentials == new.credentials
+            && self.transport == new.transport
+            && self.profiles == new.profiles
+    }
+}
+
+/// The sessions of a camera: one for each profile, or one for both when there is no sub stream.
+pub(crate) fn plans(spec: &CameraSpec) -> Vec<Plan> {
+    let source = &spec.source;
+    if source.kind != Kind::Camera {
+        return Vec::new();
+    }
+    let always = source.mode == PullMode::Always;
+    let plan = |profiles: &[Profile], target, always| Plan {
+        source: source.id.clone(),
+        profiles: profiles.to_vec(),
+        target,
+        credentials: spec.credentials.clone(),
+        transport: transport(source),
+        always,
+    };
+    let main = parse(&source.url);
+    match source.tags.get("sub").map(|sub| sub.trim()).filter(|sub| !sub.is_empty()) {
+        None => vec![plan(&[Profile::Main, Profile::Sub], main.and_then(target), always)],
+        Some(sub) => {
+            let resolved = match main.as_ref() {
+                _ if sub.contains("://") => parse(sub),
+                Ok(main) => main.join(sub).map_err(|e| format!("the tag sub is no path: {e}")),
+                Err(e) => Err(e.clone()),
+            };
+            vec![
+                plan(&[Profile::Main], main.and_then(target), false),
+                plan(&[Profile::Sub], resolved.and_then(target), always),
+            ]
+        }
+    }
+}
+
+fn transport(source: &Source) -> Transport {
+    match source.tags.get("transport").map(String::as_str) {
+        Some("udp") => Transport::Udp,
+        _ => Transport::Tcp,
+    }
+}
+
+fn parse(text: &str) -> Result<Url, String> {
+    Url::parse(text.trim()).map_err(|e| format!("no URL: {e}"))
+}
+
+fn target(url: Url) -> Result<Target, String> {
+    if url.scheme() != "rtsp" {
+        return Err(format!("the URL begins with {}://, expected rtsp://", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the URL holds credentials, which have fields of their own".into());
+    }
+    let Some(host) = url.host_str().filter(|h| !h.is_empty()) else {
+        return Err("the URL names no host".into());
+    };
+    let host = format!("{}:{}", host.to_ascii_lowercase(), url.port().unwrap_or(RTSP_PORT)).into();
+    Ok(Target { url, host })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(url: &str, tags: &[(&str, &str)]) -> CameraSpec {
+        let source = Source {
+            id: "cam-1".into(),
+            kind: Kind::Camera,
+            class: "street".into(),
+            name: String::new(),
+            owner: model::Owner::Governance,
+            grid: "g".into(),
+            place: None,
+            mode: PullMode::Always,
+            url: url.into(),
+            topic: String::new(),
+            format: String::new(),
+            unit: String::new(),
+            interval_s: None,
+            tags: tags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        };
+        CameraSpec { source: Arc::new(source), credentials: None }
+    }
+
+    fn urls(spec: &CameraSpec) -> Vec<(Vec<Profile>, String, bool)> {
+        plans(spec)
+            .into_iter()
+            .map(|p| (p.profiles, p.target.map_or_else(|e| e, |t| format!("{} @ {}", t.url, t.host)), p.always))
+            .collect()
+    }
+
+    #[test]
+    fn without_a_sub_stream_one_session_serves_both() {
+        let found = urls(&camera("rtsp://10.0.0.1/main", &[]));
+        assert_eq!(found, [(vec![Profile::Main, Profile::Sub], "rtsp://10.0.0.1/main @ 10.0.0.1:554".into(), true)]);
+    }
+
+    #[test]
+    fn a_sub_stream_is_a_path_on_the_same_host_or_a_url() {
+        let found = urls(&camera("rtsp://NVR:8554/Ch/101?a=1", &[("sub", "/Ch/102?a=2")]));
+        assert_eq!(found[0], (vec![Profile::Main], "rtsp://NVR:8554/Ch/101?a=1 @ nvr:8554".into(), false));
+        assert_eq!(found[1], (vec![Profile::Sub], "rtsp://NVR:8554/Ch/102?a=2 @ nvr:8554".into(), true));
+        let found = urls(&camera("rtsp://a/1", &[("sub", "rtsp://b:1/2")]));
+        assert_eq!(found[1].1, "rtsp://b:1/2 @ b:1");
+    }
+
+    #[test]
+    fn urls_that_cannot_be_used_are_told_without_their_secrets() {
+        for bad in ["", "http://10.0.0.1/", "rtsp://root:secret@10.0.0.1/", "rtsp:///x"] {
+            let plan = plans(&camera(bad, &[])).remove(0);
+            let told = plan.target.expect_err(bad);
+            assert!(!told.contains("secret"), "{told}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+"""GStreamer's RTSP server with test pictures, for the tests of ingest.
+
+Usage: gst_server.py [--user U --password P]
+Serves /h264 and /h265 (320x180, 25 frames a second, a key frame each second) on a free port of 127.0.0.1, prints
+`ready PORT`, and ends when its standard input closes.
+"""
+
+import argparse
+import sys
+import threading
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+
+PICTURES = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=25/1,format=I420"
+STREAMS = {
+    "/h264": f"{PICTURES} ! x264enc tune=zerolatency key-int-max=25 bitrate=300 ! rtph264pay name=pay0 pt=96",
+    "/h265": f"{PICTURES} ! x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 bitrate=300"
+    " option-string=log-level=none ! rtph265pay name=pay0 pt=96 config-interval=-1",
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--user")
+    parser.add_argument("--password")
+    args = parser.parse_args()
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service("0")
+    if args.user:
+        auth = GstRtspServer.RTSPAuth()
+        auth.set_supported_methods(digest())
+        token = GstRtspServer.RTSPToken()
+        token.set_string("media.factory.role", "viewer")
+        auth.add_digest(args.user, args.password, token)
+        server.set_auth(auth)
+    for path, launch in STREAMS.items():
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_launch(launch)
+        factory.set_shared(True)
+        if args.user:
+            permissions = GstRtspServer.RTSPPermissions()
+            permissions.add_permission_for_role("viewer", "media.factory.access", True)
+            permissions.add_permission_for_role("viewer", "media.factory.construct", True)
+            factory.set_permissions(permissions)
+        server.get_mount_points().add_factory(path, factory)
+    server.attach(None)
+    print(f"ready {server.get_bound_port()}", flush=True)
+    loop = GLib.MainLoop()
+
+    def until_closed():
+        sys.stdin.read()
+        loop.quit()
+
+    threading.Thread(target=until_closed, daemon=True).start()
+    loop.run()
+
+
+def digest():
+    gi.require_version("GstRtsp", "1.0")
+    from gi.repository import GstRtsp
+
+    return GstRtsp.RTSPAuthMethod.DIGEST
+
+
+if __name__ == "__main__":
+    main()
