@@ -4,4 +4,5 @@
 mod commands;
 mod hub;
 mod layers;
+mod licences;
 mod sensors;
