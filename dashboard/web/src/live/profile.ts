@@ -1,0 +1,15 @@
+// Which of a camera's two streams a tile asks for.
+
+import type { AskedProfile, StreamProfile } from './wire';
+
+/** A tile this wide shows more than the sub stream has. */
+const MAIN_FROM_PX = 700;
+/** A tile that shrinks keeps the main stream a little longer, so that a dragged window does not flap. */
+const SUB_BELOW_PX = 600;
+
+/** `mainPlays`: false when the main stream was found to be nothing this browser plays. */
+export function chosenProfile(asked: AskedProfile, widthPx: number, current: StreamProfile, mainPlays: boolean): StreamProfile {
+  if (asked !== 'auto') return asked;
+  if (!mainPlays || widthPx < SUB_BELOW_PX) return 'sub';
+  return widthPx >= MAIN_FROM_PX ? 'main' : current;
+}
