@@ -19,6 +19,8 @@ class Session {
   view = $state.raw<SessionView | undefined>(undefined);
   /** Whether the first question of who we are has been answered. */
   known = $state(false);
+  /** Whether the hub has forgotten us while we were at work. */
+  expired = $state(false);
 
   get name(): string {
     return this.view?.user.name ?? '';
@@ -40,6 +42,7 @@ class Session {
 
   begin(view: SessionView): void {
     this.view = view;
+    this.expired = false;
     router.go(safeNext(router.param('next')), true);
   }
 
@@ -47,6 +50,7 @@ class Session {
   lost(): void {
     if (!this.view) return;
     this.view = undefined;
+    this.expired = true;
     const { path, query } = router.current;
     const text = query.toString();
     router.go(`/login?next=${encodeURIComponent(path + (text ? `?${text}` : ''))}`, true);

@@ -1,0 +1,5 @@
+import type { Catalogue } from '../zh';
+
+export const audit: Catalogue['audit'] = {
+  title: 'Audit',
+};

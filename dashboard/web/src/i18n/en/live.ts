@@ -1,0 +1,5 @@
+import type { Catalogue } from '../zh';
+
+export const live: Catalogue['live'] = {
+  title: 'Live video',
+};

@@ -1,0 +1,5 @@
+import type { Catalogue } from '../zh';
+
+export const rules: Catalogue['rules'] = {
+  title: 'Rules',
+};

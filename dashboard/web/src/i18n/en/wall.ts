@@ -1,0 +1,5 @@
+import type { Catalogue } from '../zh';
+
+export const wall: Catalogue['wall'] = {
+  title: 'Video wall',
+};

@@ -1,0 +1,3 @@
+export const deadLetters = {
+  title: '无法解析的消息',
+};

@@ -1,0 +1,3 @@
+export const incident = {
+  title: '事件详情',
+};

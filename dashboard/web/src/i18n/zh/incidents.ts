@@ -1,0 +1,3 @@
+export const incidents = {
+  title: '事件',
+};
