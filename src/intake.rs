@@ -13,13 +13,30 @@ const BATCH: usize = 4_096;
 /// How long a full disk is left alone between tries.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Takes messages until the links have ended. A message is acknowledged, in the order of receipt, when its
-/// observations are on disk; while storage takes none, they wait here and the links slow down.
-pub async fn observations(mut messages: mpsc::Receiver<Ingested>, storage: Storage, feed: Feed) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while messages.recv_many(&mut batch, BATCH).await > 0 {
+/// Takes messages of the links, and observations that the hub makes itself (picture checks), until the senders of both
+/// have ended. A message is acknowledged, in the order of receipt, when its observations are on disk; while storage
+/// takes none, they wait here and the links slow down.
+pub async fn observations(
+    mut messages: mpsc::Receiver<Ingested>,
+    mut made: mpsc::Receiver<Observation>,
+    storage: Storage,
+    feed: Feed,
+) {
+    let (mut batch, mut own) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
+    let (mut linked, mut making) = (true, true);
+    while linked || making {
+        tokio::select! {
+            count = messages.recv_many(&mut batch, BATCH), if linked => linked = count > 0,
+            count = made.recv_many(&mut own, BATCH), if making => making = count > 0,
+        }
         metrics::gauge!("gridward_queue_depth", "queue" => "intake").set(messages.len() as f64);
-        let observations: Vec<Observation> = batch.iter().flat_map(|m| m.observations.iter().cloned()).collect();
+        metrics::gauge!("gridward_queue_depth", "queue" => "checks").set(made.len() as f64);
+        let mut observations: Vec<Observation> = batch.iter().flat_map(|m| m.observations.iter().cloned()).collect();
+        observations.append(&mut own);
+        if observations.is_empty() {
+            batch.drain(..).for_each(|message: Ingested| message.ack.done());
+            continue;
+        }
         observations.iter().for_each(|observation| feed.observation(observation));
         while let Err(error) = storage.history().append(observations.clone()).await {
             if matches!(error, storage::Error::Closed) {

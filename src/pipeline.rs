@@ -21,6 +21,8 @@ use crate::{intake, settings};
 /// Messages between the links and the disk: two seconds of a burst of 20,000/s would be 40,000; the links hold back
 /// what is more.
 const INTAKE: usize = 16_384;
+/// Observations that the hub makes itself (picture checks) on their way to the disk; the checks drop and count more.
+const CHECKS: usize = 1_024;
 /// Dead letters on their way; the links drop and count what is more.
 const DEAD_LETTERS: usize = 1_024;
 /// Changes of state on their way to the screens; the senders keep the latest of each source meanwhile.
@@ -108,7 +110,10 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         others.spawn(broker.join());
     }
     let links = ingest::mqtt::start(mqtt, sensors, out, dead, status, sources.clone());
-    takers.spawn(intake::observations(messages, storage.clone(), feed.clone()));
+    // picture checks -> history; `checks` goes to whoever makes observations, and the intake ends when all have ended
+    let (checks, made) = mpsc::channel::<model::Observation>(CHECKS);
+    drop(checks);
+    takers.spawn(intake::observations(messages, made, storage.clone(), feed.clone()));
     takers.spawn(intake::dead_letters(letters, storage.clone()));
     let told = feed.clone();
     takers.spawn(async move {
