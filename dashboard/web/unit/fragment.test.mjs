@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { load } from './load.mjs';
 
-const { startTicks } = await load('live/fragment.ts');
+import { startTicks } from '../src/live/fragment.ts';
 
 const u32 = (n) => [(n >>> 24) & 255, (n >>> 16) & 255, (n >>> 8) & 255, n & 255];
 const box = (type, ...content) => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { load } from './load.mjs';
 
-const { GapController, removable } = await load('live/gap.ts');
+import { GapController, removable } from '../src/live/gap.ts';
 
 /** A controller past its first jump, at 10 s of a buffer that ends `gap` later. */
 function begun(settings) {

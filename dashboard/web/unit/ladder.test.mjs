@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { load } from './load.mjs';
 
-const { Ladder } = await load('live/ladder.ts');
-const { freshness } = await load('live/freshness.ts');
-const { chosenProfile } = await load('live/profile.ts');
-const { Backoff } = await load('live/backoff.ts');
-const { WallTimes } = await load('live/walltimes.ts');
+import { Ladder } from '../src/live/ladder.ts';
+import { freshness } from '../src/live/freshness.ts';
+import { chosenProfile } from '../src/live/profile.ts';
+import { Backoff } from '../src/live/backoff.ts';
+import { WallTimes } from '../src/live/walltimes.ts';
 
 test('three breaks in a minute give stills with the reason, and video is tried after 30 s', () => {
   const ladder = new Ladder();

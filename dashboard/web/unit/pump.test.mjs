@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { load } from './load.mjs';
 
-const { Pump } = await load('live/pump.ts');
+import { Pump } from '../src/live/pump.ts';
 
 class Buffer {
   updating = false;

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { load } from './load.mjs';
 
-const { LiveSocket } = await load('live/socket.ts');
+import { LiveSocket } from '../src/live/socket.ts';
 
 /** A world with a clock of its own. */
 class World {

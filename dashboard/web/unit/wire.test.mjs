@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { load } from './load.mjs';
 
-const { HEADER_BYTES, parseMessage, parsePacket, subscribeTexts, unsubscribeText } = await load('live/wire.ts');
+import { HEADER_BYTES, parseMessage, parsePacket, subscribeTexts, unsubscribeText } from '../src/live/wire.ts';
 
 function packet({ tile = 3, kind = 1, flags = 0, wallMs = 1_764_000_000_123, bytes = [9, 8, 7] } = {}) {
   const view = new DataView(new ArrayBuffer(HEADER_BYTES + bytes.length));
