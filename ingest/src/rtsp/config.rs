@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mqtt::ConfigProblem;
+
 /// How cameras are connected, watched and tried again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +26,9 @@ pub struct RtspConfig {
     pub stable_s: u32,
     /// Seconds until credentials that the camera refused are tried again; cameras lock accounts.
     pub auth_retry_s: u32,
+    /// Milliseconds after which a camera that has not answered is asked whether it takes connections at all; if not, it counts as
+    /// unreachable, and its place goes to the next one.
+    pub connect_ms_max: u64,
     /// Milliseconds for connecting and DESCRIBE.
     pub describe_ms_max: u64,
     /// Milliseconds for SETUP.
@@ -32,7 +37,7 @@ pub struct RtspConfig {
     pub play_ms_max: u64,
     /// Milliseconds from PLAY to the first frame.
     pub first_frame_ms_max: u64,
-    /// Milliseconds from PLAY to the first key frame.
+    /// Milliseconds from PLAY to the first key frame; a running session is opened anew after three times as long without one.
     pub first_key_ms_max: u64,
     /// Milliseconds without a frame after which a session counts as stalled and is opened anew.
     pub stall_ms: u64,
@@ -48,9 +53,9 @@ pub struct RtspConfig {
 
 impl Default for RtspConfig {
     fn default() -> Self {
-        // 100 connects a second bring 2,000 cameras back within half a minute and 13,000 within a few, without a storm on
-        // the town's switches. 8 a server: recorders of 16 channels answer slowly. 20 s covers a DESCRIBE that
-        // takes long on a loaded recorder only in part: such cameras come back by their retries.
+        // 100 connects a second bring 2,000 cameras back within half a minute and 13,000 within three, without a storm on
+        // the town's switches. 8 a server: recorders of 16 channels answer slowly. A DESCRIBE of more than 10 s on a
+        // loaded recorder comes back by its retries.
         Self {
             connects_per_s: 100.0,
             connect_burst: 20,
@@ -60,6 +65,7 @@ impl Default for RtspConfig {
             retry_ms_max: 60_000,
             stable_s: 30,
             auth_retry_s: 1_800,
+            connect_ms_max: 3_000,
             describe_ms_max: 10_000,
             setup_ms_max: 5_000,
             play_ms_max: 5_000,
@@ -77,6 +83,7 @@ impl Default for RtspConfig {
 /// The times of one session, ready for use.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionLimits {
+    pub connect: Duration,
     pub describe: Duration,
     pub setup: Duration,
     pub play: Duration,
@@ -88,8 +95,45 @@ pub(crate) struct SessionLimits {
 }
 
 impl RtspConfig {
+    /// Everything that is wrong with the settings.
+    pub fn problems(&self) -> Vec<ConfigProblem> {
+        let mut problems = Vec::new();
+        let mut check = |name: &str, found: String, good: bool, expected: &'static str| {
+            if !good {
+                problems.push(ConfigProblem { key: format!("rtsp.{name}"), found, expected });
+            }
+        };
+        let rate = self.connects_per_s;
+        check("connects_per_s", rate.to_string(), (0.1..=10_000.0).contains(&rate), "0.1 to 10000");
+        for (name, found, least, expected) in [
+            ("connect_burst", u64::from(self.connect_burst), 1, "1 or more"),
+            ("connecting_max", self.connecting_max as u64, 1, "1 or more"),
+            ("connecting_per_host_max", self.connecting_per_host_max as u64, 1, "1 or more"),
+            ("retry_ms_min", self.retry_ms_min, 100, "100 or more"),
+            ("facts_interval_s", u64::from(self.facts_interval_s), 1, "1 or more"),
+            ("teardown_batch", self.teardown_batch as u64, 1, "1 or more"),
+        ] {
+            check(name, found.to_string(), found >= least, expected);
+        }
+        let (least, most) = (self.retry_ms_min, self.retry_ms_max);
+        check("retry_ms_max", most.to_string(), (least..=3_600_000).contains(&most), "retry_ms_min to 3600000");
+        for (name, found) in [
+            ("connect_ms_max", self.connect_ms_max),
+            ("describe_ms_max", self.describe_ms_max),
+            ("setup_ms_max", self.setup_ms_max),
+            ("play_ms_max", self.play_ms_max),
+            ("first_frame_ms_max", self.first_frame_ms_max),
+            ("first_key_ms_max", self.first_key_ms_max),
+            ("stall_ms", self.stall_ms),
+        ] {
+            check(name, found.to_string(), (100..=600_000).contains(&found), "100 to 600000");
+        }
+        problems
+    }
+
     pub(crate) fn session_limits(&self) -> SessionLimits {
         SessionLimits {
+            connect: Duration::from_millis(self.connect_ms_max),
             describe: Duration::from_millis(self.describe_ms_max),
             setup: Duration::from_millis(self.setup_ms_max),
             play: Duration::from_millis(self.play_ms_max),
@@ -112,5 +156,25 @@ impl RtspConfig {
             stable: Duration::from_secs(u64::from(self.stable_s)),
             auth_retry: Duration::from_secs(u64::from(self.auth_retry_s)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_is_told_all_at_once_and_the_default_is_none() {
+        assert_eq!(RtspConfig::default().problems(), []);
+        let config = RtspConfig {
+            connects_per_s: f64::NAN,
+            connecting_max: 0,
+            retry_ms_min: 5_000,
+            retry_ms_max: 1_000,
+            stall_ms: 0,
+            ..RtspConfig::default()
+        };
+        let keys: Vec<String> = config.problems().into_iter().map(|p| p.key).collect();
+        assert_eq!(keys, ["rtsp.connects_per_s", "rtsp.connecting_max", "rtsp.retry_ms_max", "rtsp.stall_ms"]);
     }
 }

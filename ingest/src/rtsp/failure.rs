@@ -1,6 +1,7 @@
 //! Why a session ended: the phase it was in and a stable reason code that the console translates.
 
 use std::io;
+use std::time::Duration;
 
 use model::SourceState;
 
@@ -46,6 +47,8 @@ pub(crate) enum Reason {
     PlayTimeout,
     /// The camera refuses the credentials, or asks for some and has none.
     AuthFailed,
+    /// Credentials that were good for DESCRIBE are not any more: the camera's nonce ran out.
+    NonceExpired,
     NotFound,
     /// The camera or recorder serves no further session now.
     SessionLimit,
@@ -87,6 +90,7 @@ impl Reason {
             Reason::SetupTimeout => "setup_timeout",
             Reason::PlayTimeout => "play_timeout",
             Reason::AuthFailed => "auth_failed",
+            Reason::NonceExpired => "nonce_expired",
             Reason::NotFound => "not_found",
             Reason::SessionLimit => "session_limit",
             Reason::SessionLost => "session_lost",
@@ -119,6 +123,8 @@ pub(crate) struct Failure {
     pub was_live: bool,
 }
 
+/// A camera that broke off and is tried again so soon is told as connecting.
+const BRIEF_WAIT: Duration = Duration::from_secs(3);
 /// The longest detail kept, in characters: a camera's own words are part of it.
 const DETAIL_CHARS_MAX: usize = 200;
 
@@ -133,6 +139,7 @@ impl Failure {
         let connects = phase == Phase::Describe && text.starts_with(CONNECT_ERROR);
         let phase = if connects { Phase::Connect } else { phase };
         let reason = match error.status_code() {
+            Some(401) if matches!(phase, Phase::Setup | Phase::Play) => Reason::NonceExpired,
             Some(status) => by_status(status),
             None if connects => by_os_error(&text),
             None => by_text(&text),
@@ -143,13 +150,13 @@ impl Failure {
         Self { phase, reason, detail, was_live: phase == Phase::Stream }
     }
 
-    /// What people see while the governor prepares the next try.
-    pub(crate) fn state(&self) -> SourceState {
+    /// What people see while the next try is `wait` away.
+    pub(crate) fn state(&self, wait: Duration) -> SourceState {
         match self.reason {
             Reason::AuthFailed => SourceState::AuthFailed,
             Reason::NoFrames | Reason::NoKeyFrame => SourceState::Stalled,
-            // A session that broke may be back in a second: only a failed try makes it offline.
-            _ if self.was_live => SourceState::Connecting,
+            // A session that broke may be back in a moment: only a failed try, or a long wait, makes it offline.
+            _ if self.was_live && wait <= BRIEF_WAIT => SourceState::Connecting,
             _ => SourceState::Offline,
         }
     }
@@ -189,7 +196,10 @@ fn by_text(text: &str) -> Reason {
         Reason::KeepaliveTimeout
     } else if text.starts_with("Error reading from RTSP peer: EOF") {
         Reason::ConnectionClosed
-    } else if text.starts_with("Error reading") || text.starts_with("Error writing") || text.starts_with("Error receiving") {
+    } else if text.starts_with("Error reading")
+        || text.starts_with("Error writing")
+        || text.starts_with("Error receiving")
+    {
         Reason::ConnectionLost
     } else if text.starts_with("RTSP framing error") {
         Reason::ProtocolError
@@ -206,8 +216,10 @@ mod tests {
 
     #[test]
     fn a_broken_session_connects_anew_and_a_failed_try_is_offline() {
-        let state = |phase, reason| Failure::new(phase, reason, "").state();
+        let state = |phase, reason| Failure::new(phase, reason, "").state(Duration::from_secs(1));
         assert_eq!(state(Phase::Stream, Reason::ConnectionClosed), SourceState::Connecting);
+        let flapping = Failure::new(Phase::Stream, Reason::ConnectionLost, "");
+        assert_eq!(flapping.state(Duration::from_secs(40)), SourceState::Offline);
         assert_eq!(state(Phase::Connect, Reason::ConnectRefused), SourceState::Offline);
         assert_eq!(state(Phase::Stream, Reason::NoFrames), SourceState::Stalled);
         assert_eq!(state(Phase::FirstFrame, Reason::NoKeyFrame), SourceState::Stalled);
@@ -220,6 +232,9 @@ mod tests {
         assert_eq!(by_os_error(&text(111)), Reason::ConnectRefused);
         assert_eq!(by_os_error(&text(110)), Reason::ConnectTimeout);
         assert_eq!(by_os_error(&text(113)), Reason::HostUnreachable);
-        assert_eq!(by_os_error("… failed to lookup address information: Name or service not known"), Reason::NameNotFound);
+        assert_eq!(
+            by_os_error("… failed to lookup address information: Name or service not known"),
+            Reason::NameNotFound
+        );
     }
 }

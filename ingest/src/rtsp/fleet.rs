@@ -34,6 +34,10 @@ struct Entry {
     session: Option<CancellationToken>,
     /// Whether the stream is in the governor's hands.
     governed: bool,
+    /// When its last session ended.
+    ended_at: Option<Instant>,
+    /// Its nonce seemed to run out at the last try; twice in a row means that the credentials are bad.
+    doubted: bool,
     /// It has left the registry; goes when its session has ended.
     removed: bool,
 }
@@ -151,7 +155,15 @@ impl Fleet {
             }
             None => {
                 let reporter = reporter(&plan, &self.outbox);
-                let entry = Entry { plan, reporter, session: None, governed: false, removed: false };
+                let entry = Entry {
+                    plan,
+                    reporter,
+                    session: None,
+                    governed: false,
+                    ended_at: None,
+                    doubted: false,
+                    removed: false,
+                };
                 self.entries.insert(key.clone(), entry);
             }
         }
@@ -240,6 +252,7 @@ impl Fleet {
                 reporter: Arc::clone(&entry.reporter),
                 limits: self.limits.clone(),
                 progress: self.progress.clone(),
+                ended_at: entry.ended_at,
                 stop: stop.clone(),
             };
             entry.session = Some(stop);
@@ -254,9 +267,8 @@ impl Fleet {
 
     fn progress(&mut self, key: &StreamKey, progress: Progress) {
         // A word of a session that is being stopped says nothing about the next one.
-        if !self.entries.get(key).is_some_and(|e| e.governed) {
-            return;
-        }
+        let Some(entry) = self.entries.get_mut(key).filter(|e| e.governed) else { return };
+        entry.doubted = false;
         match progress {
             Progress::Playing => self.governor.playing(key),
             Progress::Live => {
@@ -274,6 +286,7 @@ impl Fleet {
         });
         let Some(key) = self.by_task.remove(&id) else { return };
         let Some(entry) = self.entries.get_mut(&key) else { return };
+        entry.ended_at = Some(Instant::now());
         let stopped = entry.session.take().is_some_and(|stop| stop.is_cancelled());
         if entry.removed {
             return self.drop_entry(&key);
@@ -285,23 +298,30 @@ impl Fleet {
     }
 
     fn failed(&mut self, key: &StreamKey, failure: &Failure) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let mut failure = failure.clone();
+        if failure.reason == Reason::NonceExpired && std::mem::replace(&mut entry.doubted, true) {
+            failure.reason = Reason::AuthFailed;
+        }
         let auth = failure.reason == Reason::AuthFailed;
         if !failure.was_live {
             let outcome = if auth { "auth_failed" } else { "failed" };
             counter!("gridward_rtsp_connects_total", "outcome" => outcome).increment(1);
         }
-        counter!("gridward_rtsp_errors_total", "phase" => failure.phase.as_str()).increment(1);
-        let wait = self.governor.ended(key, if auth { Ended::AuthFailed } else { Ended::Failed }, self.now());
-        let Some(entry) = self.entries.get(key) else { return };
-        let (source, profile, reason) = (&key.0, key.1.as_str(), failure.reason.as_str());
-        // A camera that stays away is no news with each try.
-        if entry.reporter.current() == failure.state() {
-            tracing::debug!(%source, profile, phase = failure.phase.as_str(), reason, ?wait, "camera failed again");
+        let (phase, reason) = (failure.phase.as_str(), failure.reason.as_str());
+        counter!("gridward_rtsp_failures_total", "phase" => phase, "reason" => reason).increment(1);
+        let wait = self.governor.ended(key, if auth { Ended::AuthFailed } else { Ended::Failed }, self.began.elapsed());
+        let state = failure.state(wait);
+        let (source, profile, detail) = (&key.0, key.1.as_str(), failure.detail.as_str());
+        if entry.reporter.current() == state {
+            // A camera that stays away is no news with each try.
+            tracing::debug!(%source, profile, phase, reason, ?wait, "camera failed again");
+        } else if state == SourceState::Connecting {
+            tracing::info!(%source, profile, phase, reason, detail, ?wait, "camera broke off");
         } else {
-            let (phase, detail) = (failure.phase.as_str(), failure.detail.as_str());
             tracing::warn!(%source, profile, phase, reason, detail, ?wait, "camera failed");
         }
-        entry.reporter.state(failure.state(), Some(reason), Some(failure.detail.clone()), Timestamp::now());
+        entry.reporter.state(state, Some(reason), Some(failure.detail), Timestamp::now());
     }
 
     /// Ends all sessions in batches: each sends its TEARDOWN, thousands at once would be a storm of their own.

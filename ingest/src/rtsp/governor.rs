@@ -4,7 +4,8 @@
 //! moment; randomness is seeded; the driver (`fleet`) opens the sessions it permits and tells it what became of them.
 //!
 //! Permits obey, all at once: a global rate with a small burst, a cap on connections being opened, the same cap for
-//! each server, viewers first, then first come first served. A failed camera waits with decorrelated jitter (each wait is random
+//! each server, and an order: viewers first, then cameras that were well, then those whose last try failed (a dead camera holds its
+//! slot for seconds), each first come first served. A failed camera waits with decorrelated jitter (each wait is random
 //! between the shortest one and three times the last) and gets a fresh ladder only after having been live for a while.
 
 use std::collections::{BTreeSet, HashMap};
@@ -37,6 +38,9 @@ pub(crate) enum Priority {
     Always,
 }
 
+/// The place in the order: priority, and whether the last try failed.
+type Rank = (Priority, bool);
+
 /// How a session ended, as far as the next one depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -48,8 +52,14 @@ pub(crate) enum Ended {
 
 #[derive(Debug)]
 enum Stage {
-    Waiting { due: Duration, seq: u64, auth: bool },
-    Ready { seq: u64 },
+    Waiting {
+        due: Duration,
+        seq: u64,
+        auth: bool,
+    },
+    Ready {
+        seq: u64,
+    },
     /// Holds a connection slot.
     Connecting,
     Playing,
@@ -65,13 +75,19 @@ struct Entry {
     live_since: Option<Duration>,
 }
 
+impl Entry {
+    fn rank(&self) -> Rank {
+        (self.priority, !self.ladder.is_zero())
+    }
+}
+
 #[derive(Debug, Default)]
 struct Host {
     connecting: usize,
     streams: usize,
-    ready: BTreeSet<(Priority, u64, StreamKey)>,
+    ready: BTreeSet<(Rank, u64, StreamKey)>,
     /// Under which head the host stands in `Governor::open`.
-    listed: Option<(Priority, u64)>,
+    listed: Option<(Rank, u64)>,
 }
 
 #[derive(Debug)]
@@ -82,7 +98,7 @@ pub(crate) struct Governor {
     timers: BTreeSet<(Duration, u64, StreamKey)>,
     hosts: HashMap<Arc<str>, Host>,
     /// Servers with a stream ready and a slot free, by the stream that is first there.
-    open: BTreeSet<(Priority, u64, Arc<str>)>,
+    open: BTreeSet<(Rank, u64, Arc<str>)>,
     connecting: usize,
     ready: usize,
     tokens: f64,
@@ -111,8 +127,7 @@ impl Governor {
     pub(crate) fn add(&mut self, key: StreamKey, host: Arc<str>, priority: Priority) {
         self.remove(&key);
         self.hosts.entry(Arc::clone(&host)).or_default().streams += 1;
-        let entry =
-            Entry { host, priority, stage: Stage::Playing, ladder: Duration::ZERO, live_since: None };
+        let entry = Entry { host, priority, stage: Stage::Playing, ladder: Duration::ZERO, live_since: None };
         self.entries.insert(key.clone(), entry);
         self.make_ready(&key);
     }
@@ -251,7 +266,7 @@ impl Governor {
         let seq = self.seq();
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.stage = Stage::Ready { seq };
-        let (host, item) = (Arc::clone(&entry.host), (entry.priority, seq, key.clone()));
+        let (host, item) = (Arc::clone(&entry.host), (entry.rank(), seq, key.clone()));
         self.ready += 1;
         self.change_host(&host, |h| {
             h.ready.insert(item);
@@ -268,7 +283,7 @@ impl Governor {
     /// Takes a stream out of whatever index or slot its stage holds; leaves it as playing.
     fn leave_stage(&mut self, key: &StreamKey) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let (host, priority) = (Arc::clone(&entry.host), entry.priority);
+        let (host, rank) = (Arc::clone(&entry.host), entry.rank());
         match std::mem::replace(&mut entry.stage, Stage::Playing) {
             Stage::Waiting { due, seq, .. } => {
                 self.timers.remove(&(due, seq, key.clone()));
@@ -276,7 +291,7 @@ impl Governor {
             Stage::Ready { seq } => {
                 self.ready -= 1;
                 self.change_host(&host, |h| {
-                    h.ready.remove(&(priority, seq, key.clone()));
+                    h.ready.remove(&(rank, seq, key.clone()));
                 });
             }
             Stage::Connecting => {
@@ -292,13 +307,13 @@ impl Governor {
         let Some(host) = self.hosts.get_mut(name) else { return };
         with(host);
         let free = host.connecting < self.limits.connecting_per_host_max;
-        let head = host.ready.first().filter(|_| free).map(|(priority, seq, _)| (*priority, *seq));
+        let head = host.ready.first().filter(|_| free).map(|(rank, seq, _)| (*rank, *seq));
         if head != host.listed {
-            if let Some((priority, seq)) = host.listed {
-                self.open.remove(&(priority, seq, Arc::clone(name)));
+            if let Some((rank, seq)) = host.listed {
+                self.open.remove(&(rank, seq, Arc::clone(name)));
             }
-            if let Some((priority, seq)) = head {
-                self.open.insert((priority, seq, Arc::clone(name)));
+            if let Some((rank, seq)) = head {
+                self.open.insert((rank, seq, Arc::clone(name)));
             }
             host.listed = head;
         }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use model::{Profile, SourceId};
 
@@ -149,7 +149,7 @@ fn an_outage_of_2000_cameras_stays_within_the_budgets_and_heals() {
     let mut begun: Vec<Duration> = Vec::new();
     let mut per_host: HashMap<usize, i32> = HashMap::new();
     let mut open = 0i32;
-    let mut live = std::collections::HashSet::new();
+    let mut live = HashSet::new();
     let mut lost = false;
     let mut all_back = None;
     for n in 0..CAMERAS {
@@ -203,4 +203,166 @@ fn an_outage_of_2000_cameras_stays_within_the_budgets_and_heals() {
     let all_back = all_back.expect("all cameras are live again");
     assert!(all_back < s(120.0), "{all_back:?}");
     println!("{tries} tries in the outage, all back after {all_back:?}");
+}
+
+/// A part of the town stays dark: its cameras take no connection, each try holds a slot for 4 s. A camera that was well
+/// and breaks off must not queue behind hundreds of tries at dead ones.
+#[test]
+fn cameras_that_were_well_go_before_those_whose_last_try_failed() {
+    let mut g = Governor::new(limits(), 3);
+    for n in 0..2_000 {
+        g.add(key(n), format!("dark-{n}").into(), Priority::Always);
+    }
+    g.add(key(9_999), "well".into(), Priority::Always);
+    let mut now = Duration::ZERO;
+    let mut dark: BTreeMap<(Duration, usize), ()> = BTreeMap::new();
+    let mut broke_at = None;
+    let mut back = None;
+    while now < s(600.0) && back.is_none() {
+        for k in g.poll(now) {
+            if k == key(9_999) {
+                back = broke_at.map(|at| now - at);
+                g.live(&k, now);
+            } else {
+                let n: usize = k.0.as_str()[4..].parse().unwrap();
+                dark.insert((now + s(4.0), n), ());
+            }
+        }
+        let next = [dark.keys().next().map(|(at, _)| *at), g.next_deadline()];
+        now = next.into_iter().flatten().min().unwrap().max(now);
+        while let Some((&(_, n), ())) = dark.first_key_value().filter(|((at, _), ())| *at <= now) {
+            dark.pop_first();
+            g.ended(&key(n), Ended::Failed, now);
+        }
+        if broke_at.is_none() && now > s(300.0) {
+            broke_at = Some(now);
+            g.ended(&key(9_999), Ended::Failed, now);
+        }
+    }
+    let back = back.expect("the well camera is tried again");
+    assert!(back < s(6.0), "its own second, and a slot: {back:?}");
+}
+
+#[test]
+fn waits_are_spread_so_that_no_wave_of_retries_forms() {
+    let mut g = Governor::new(limits(), 11);
+    for n in 0..1_000 {
+        g.add(key(n), format!("host-{n}").into(), Priority::Always);
+    }
+    // All fail at the same moment, three times in a row.
+    let mut waits = Vec::new();
+    for round in 0..3 {
+        let at = s(f64::from(round) * 100.0);
+        waits = (0..1_000).map(|n| g.ended(&key(n), Ended::Failed, at)).collect::<Vec<_>>();
+    }
+    let fullest = (0..60).map(|t| waits.iter().filter(|w| w.as_secs() == t).count()).max().unwrap();
+    assert!(fullest < 400, "{fullest} of 1000 in one second");
+    assert!(waits.iter().collect::<HashSet<_>>().len() > 990, "hardly two wait the same");
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Add(usize),
+    Remove(usize),
+    Priority(usize, bool),
+    /// The n-th stream that connects or plays gets on, by the outcome.
+    Goes(usize, u8),
+    Pass(u16),
+}
+
+fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
+    use proptest::prelude::*;
+    let step = prop_oneof![
+        3 => (0..24usize).prop_map(Step::Add),
+        1 => (0..24usize).prop_map(Step::Remove),
+        2 => (0..24usize, any::<bool>()).prop_map(|(n, v)| Step::Priority(n, v)),
+        6 => (any::<usize>(), 0..4u8).prop_map(|(n, how)| Step::Goes(n, how)),
+        4 => (0..5_000u16).prop_map(Step::Pass),
+    ];
+    proptest::collection::vec(step, 1..400)
+}
+
+proptest::proptest! {
+    /// Whatever happens: rate, slots and slots per server hold, nobody is permitted twice, and everybody who is wanted
+    /// is permitted in the end.
+    #[test]
+    fn budgets_hold_and_nobody_is_forgotten(steps in steps(), seed in proptest::prelude::any::<u64>()) {
+        let limits = Limits {
+            connects_per_s: 5.0, burst: 3.0, connecting_max: 6, connecting_per_host_max: 2, ..limits()
+        };
+        let mut g = Governor::new(limits.clone(), seed);
+        let host = |n: usize| n % 5;
+        let mut now = Duration::ZERO;
+        let mut wanted: HashSet<usize> = HashSet::new();
+        let mut connecting: Vec<usize> = Vec::new();
+        let mut playing: Vec<usize> = Vec::new();
+        let mut begun: Vec<Duration> = Vec::new();
+        let number = |k: &StreamKey| -> usize { k.0.as_str()[4..].parse().unwrap() };
+        let end = [Step::Pass(0)];
+        for step in steps.iter().chain(&end) {
+            match *step {
+                Step::Add(n) => {
+                    g.add(key(n), format!("host-{}", host(n)).into(), Priority::Always);
+                    wanted.insert(n);
+                    connecting.retain(|c| *c != n);
+                    playing.retain(|c| *c != n);
+                }
+                Step::Remove(n) => {
+                    g.remove(&key(n));
+                    wanted.remove(&n);
+                    connecting.retain(|c| *c != n);
+                    playing.retain(|c| *c != n);
+                }
+                Step::Priority(n, viewer) => {
+                    g.set_priority(&key(n), if viewer { Priority::Viewer } else { Priority::Always }, now);
+                }
+                Step::Goes(pick, how) if !connecting.is_empty() && how < 3 => {
+                    let n = connecting.swap_remove(pick % connecting.len());
+                    match how {
+                        0 => { g.live(&key(n), now); playing.push(n); }
+                        1 => { g.playing(&key(n)); playing.push(n); }
+                        _ => { g.ended(&key(n), Ended::Failed, now); }
+                    }
+                }
+                Step::Goes(pick, _) if !playing.is_empty() => {
+                    let n = playing.swap_remove(pick % playing.len());
+                    g.ended(&key(n), Ended::Failed, now);
+                }
+                Step::Goes(..) => {}
+                Step::Pass(ms) => now += Duration::from_millis(u64::from(ms)),
+            }
+            for k in g.poll(now) {
+                let n = number(&k);
+                proptest::prop_assert!(wanted.contains(&n) && !connecting.contains(&n) && !playing.contains(&n));
+                connecting.push(n);
+                begun.push(now);
+            }
+            proptest::prop_assert!(connecting.len() <= limits.connecting_max);
+            for h in 0..5 {
+                let there = connecting.iter().filter(|n| host(**n) == h).count();
+                proptest::prop_assert!(there <= limits.connecting_per_host_max);
+            }
+            let waiting = wanted.len() - connecting.len() - playing.len();
+            proptest::prop_assert_eq!(g.counts(), (connecting.len(), waiting));
+        }
+        for (i, at) in begun.iter().enumerate() {
+            let within = begun[i..].iter().take_while(|b| **b <= *at + Duration::from_secs(2)).count();
+            proptest::prop_assert!(within <= 3 + 10 + 1, "{} in two seconds", within);
+        }
+        // From here all goes well: within the longest wait and the rate everybody plays.
+        let patience = now + limits.retry_max + Duration::from_secs(30);
+        while playing.len() < wanted.len() {
+            for n in connecting.drain(..) {
+                g.live(&key(n), now);
+                playing.push(n);
+            }
+            connecting.extend(g.poll(now).iter().map(number));
+            if connecting.is_empty() {
+                let Some(next) = g.next_deadline() else { break };
+                now = next.max(now);
+            }
+            proptest::prop_assert!(now < patience);
+        }
+        proptest::prop_assert_eq!(playing.len() + connecting.len(), wanted.len());
+    }
 }

@@ -122,6 +122,11 @@ impl Health {
         now.saturating_sub(self.last_frame.unwrap_or(self.began))
     }
 
+    /// How long no key frame has come; since PLAY before the first.
+    pub(crate) fn key_age(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.last_key.unwrap_or(self.began))
+    }
+
     /// Errors and losses within the window.
     pub(crate) fn losses(&self, now: Duration) -> u32 {
         self.window(now).map(|s| s.losses).sum()
@@ -154,11 +159,7 @@ impl Health {
         let age = now.saturating_sub(self.began).as_secs();
         let whole = age.clamp(1, WINDOW_S);
         let (frames, bytes) = self.window(now).fold((0, 0), |(f, b), s| (f + s.frames, b + s.bytes));
-        Measured {
-            fps: frames as f32 / whole as f32,
-            bitrate_bps: bytes * 8 / whole,
-            gop_frames: self.gop_frames,
-        }
+        Measured { fps: frames as f32 / whole as f32, bitrate_bps: bytes * 8 / whole, gop_frames: self.gop_frames }
     }
 
     /// The last whole seconds, without the present one.

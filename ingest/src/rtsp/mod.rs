@@ -5,9 +5,11 @@
 
 mod config;
 mod failure;
+mod feed;
 mod fleet;
 mod governor;
 mod health;
+mod opening;
 mod plan;
 mod report;
 mod session;

@@ -100,7 +100,13 @@ impl Reporter {
     }
 
     /// The state from now on; sent when state or reason differ from before.
-    pub(crate) fn state(&self, state: SourceState, reason: Option<&'static str>, detail: Option<String>, now: Timestamp) {
+    pub(crate) fn state(
+        &self,
+        state: SourceState,
+        reason: Option<&'static str>,
+        detail: Option<String>,
+        now: Timestamp,
+    ) {
         let mut current = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         if current.state == state && current.reason == reason {
             return;
@@ -184,8 +190,7 @@ mod tests {
     #[tokio::test]
     async fn since_moves_with_the_state_and_not_with_the_reason() {
         let outbox = Arc::new(Outbox::default());
-        let reporter =
-            Reporter::new("cam".into(), vec![Profile::Main, Profile::Sub], Arc::clone(&outbox), ms(0));
+        let reporter = Reporter::new("cam".into(), vec![Profile::Main, Profile::Sub], Arc::clone(&outbox), ms(0));
         reporter.state(SourceState::Offline, Some("connect_refused"), None, ms(5));
         reporter.state(SourceState::Offline, Some("connect_timeout"), None, ms(9));
         let told: Vec<_> = std::iter::from_fn(|| outbox.take()).collect();

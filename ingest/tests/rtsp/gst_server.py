@@ -1,8 +1,8 @@
 """GStreamer's RTSP server with test pictures, for the tests of ingest.
 
-Usage: gst_server.py [--user U --password P]
-Serves /h264 and /h265 (320x180, 25 frames a second, a key frame each second) on a free port of 127.0.0.1, prints
-`ready PORT`, and ends when its standard input closes.
+Usage: gst_server.py [--port N] [--user U --password P]
+Serves /h264 and /h265 (320x180, 25 frames a second, a key frame each second) on a port of 127.0.0.1 (a free one unless told),
+prints `ready PORT`, and ends when its standard input closes. Needs Debian's own Python, whose bindings these are.
 """
 
 import argparse
@@ -25,13 +25,14 @@ STREAMS = {
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--port", default="0")
     parser.add_argument("--user")
     parser.add_argument("--password")
     args = parser.parse_args()
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service("0")
+    server.set_service(args.port)
     if args.user:
         auth = GstRtspServer.RTSPAuth()
         auth.set_supported_methods(digest())

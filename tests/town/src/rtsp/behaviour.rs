@@ -17,6 +17,8 @@ pub enum Behaviour {
     Covered,
     /// Keepalives are answered, no media and no sender reports flow.
     SilentStall,
+    /// Nothing is answered and nothing is sent any more, as when a camera loses its link: the connection only seems open.
+    HalfOpen,
     /// Only pictures that need an earlier one are sent.
     NoKeyFrames,
     /// Every credential is refused with 401.
@@ -59,7 +61,7 @@ pub enum Behaviour {
         #[serde(default = "not_enough_bandwidth")]
         status: u16,
     },
-    /// A digest nonce is good for this long; then 401 with `stale=true`.
+    /// A digest nonce is good for this long; then 401 with `stale=true`, which ends a session (some Axis).
     NonceExpiry {
         /// Lifetime in seconds.
         s: u64,

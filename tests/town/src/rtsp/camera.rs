@@ -71,6 +71,7 @@ pub struct Camera {
     /// As configured.
     pub spec: CameraSpec,
     state: Mutex<CameraState>,
+    refused: AtomicU64,
     /// Main stream.
     pub main: Arc<Stream>,
     /// Sub stream.
@@ -103,6 +104,8 @@ pub struct CameraStats {
     pub sessions: usize,
     /// Sessions begun since start.
     pub sessions_total: u64,
+    /// Requests with credentials that were refused.
+    pub refused: u64,
     /// Pictures sent, summed over viewers.
     pub frames: u64,
     /// Bytes sent, summed over viewers.
@@ -138,6 +141,7 @@ impl Camera {
                     offline: false,
                     behaviour: Behaviour::Normal,
                 }),
+                refused: AtomicU64::new(0),
                 main: stream(Profile::Main),
                 sub: stream(Profile::Sub),
                 spec,
@@ -198,9 +202,15 @@ impl Camera {
         }
     }
 
+    /// Notes a 401; one to a request without credentials is only the question for them.
+    pub fn count_refused(&self, had_credentials: bool) {
+        self.refused.fetch_add(u64::from(had_credentials), Ordering::Relaxed);
+    }
+
     /// Figures of both streams.
     pub fn stats(&self) -> CameraStats {
-        let mut stats = CameraStats { id: self.spec.id.clone(), ..CameraStats::default() };
+        let refused = self.refused.load(Ordering::Relaxed);
+        let mut stats = CameraStats { id: self.spec.id.clone(), refused, ..CameraStats::default() };
         for stream in [&self.main, &self.sub] {
             stats.sessions += stream.state().sessions.len();
             stats.sessions_total += stream.counts.sessions.load(Ordering::Relaxed);

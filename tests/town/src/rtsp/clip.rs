@@ -251,7 +251,10 @@ mod tests {
 
     #[test]
     fn annex_b_is_cut_at_start_codes_of_both_lengths() {
-        let data = [0, 0, 0, 1, 9, 0x10, 0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 3, 0, 0, 0, 1, 9, 1, 0, 0, 1, 0x61, 4];
+        let data = [
+            0, 0, 0, 1, 9, 0x10, 0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 3, 0, 0, 0, 1, 9, 1, 0, 0, 1,
+            0x61, 4,
+        ];
         let clip = Clip::parse(&data, 16, 16, 15).unwrap();
         assert_eq!(clip.units.len(), 2);
         assert_eq!(clip.units[0].nals.len(), 3);

@@ -137,15 +137,21 @@ impl Connection {
             return Then::Go;
         };
         let behaviour = camera.orders().behaviour;
-        if behaviour == Behaviour::Offline {
-            self.out.reset();
-            return Then::Stop;
+        match behaviour {
+            Behaviour::Offline => {
+                self.out.reset();
+                return Then::Stop;
+            }
+            Behaviour::HalfOpen => return Then::Go,
+            _ => {}
         }
         if request.method != "OPTIONS"
             && let Some(refusal) = self.check_access(request, &camera, &behaviour)
         {
+            camera.count_refused(request.header("Authorization").is_some());
             self.send(request, refusal);
-            return Then::Go;
+            let cut_off = matches!(behaviour, Behaviour::NonceExpiry { .. }) && self.session.is_some();
+            return if cut_off { Then::Stop } else { Then::Go };
         }
         let stream = camera.stream(profile).clone();
         let keepalive = matches!(request.method.as_str(), "GET_PARAMETER" | "SET_PARAMETER")
@@ -326,10 +332,8 @@ impl Connection {
                 let (low, high) = range("client_port")?;
                 let ip = self.out.socket().peer_addr().ok()?.ip();
                 let udp = &self.shared.udp;
-                let echo = format!(
-                    "RTP/AVP;unicast;client_port={low}-{high};server_port={}-{}",
-                    udp.rtp_port, udp.rtcp_port
-                );
+                let echo =
+                    format!("RTP/AVP;unicast;client_port={low}-{high};server_port={}-{}", udp.rtp_port, udp.rtcp_port);
                 let transport = Transport::Udp {
                     rtp: udp.rtp.clone(),
                     rtcp: udp.rtcp.clone(),
@@ -350,7 +354,7 @@ impl Connection {
             let seq = session.play(first);
             let rtptime = stream.timestamp(first);
             Answer::ok()
-                .with("Range", "npt=now-")
+                .with("Range", "npt=0.000-")
                 .with("RTP-Info", format_args!("url={url}/trackID=1;seq={seq};rtptime={rtptime}"))
         });
         if let Some((stream, _)) = &self.session
@@ -364,9 +368,8 @@ impl Connection {
     /// Runs `act` when the request names this connection's session.
     fn in_session(&self, request: &Request, act: impl FnOnce(&Stream, &Session) -> Answer) -> Answer {
         match &self.session {
-            Some((stream, session)) if request.session().is_none_or(|id| id == session.id()) => {
-                act(stream, session).with("Session", format_args!("{};timeout={}", session.id(), self.shared.session_timeout_s))
-            }
+            Some((stream, session)) if request.session().is_none_or(|id| id == session.id()) => act(stream, session)
+                .with("Session", format_args!("{};timeout={}", session.id(), self.shared.session_timeout_s)),
             _ if request.method.ends_with("_PARAMETER") && request.session().is_none() => Answer::ok(),
             _ => Answer::status(454),
         }

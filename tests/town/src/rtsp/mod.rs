@@ -113,8 +113,13 @@ struct UdpPair {
 impl Farm {
     /// Draws and encodes what the cameras show first, then listens. Other pictures follow in the background.
     pub async fn start(config: FarmConfig, cameras: Vec<CameraSpec>) -> anyhow::Result<Farm> {
+        Farm::start_with_load(config, cameras, 0).await
+    }
+
+    /// The same with `load` synthetic cameras beside the drawn ones, see [`Farm::start_synthetic`].
+    pub async fn start_with_load(config: FarmConfig, cameras: Vec<CameraSpec>, load: usize) -> anyhow::Result<Farm> {
         let library = Arc::new(Library::start(config.cache_dir.clone(), config.encoders)?);
-        let cameras: Vec<_> = cameras.into_iter().map(|spec| Camera::new(spec, |_| Film::Drawn)).collect();
+        let mut cameras: Vec<_> = cameras.into_iter().map(|spec| Camera::new(spec, |_| Film::Drawn)).collect();
         let first: Vec<_> =
             cameras.iter().map(|camera| camera.sub.clip_key(&camera.spec, &camera.orders(), 0)).collect();
         for key in &first {
@@ -126,27 +131,33 @@ impl Farm {
         for camera in &cameras {
             library.foresee(&camera.sub.clip_key(&camera.spec, &camera.orders(), 0));
         }
+        if load > 0 {
+            cameras.extend(synthetic(&library, load).await?);
+        }
+        Farm::listen(config, library, cameras).await
+    }
+
+    /// Cameras that all share one tiny CIF clip, whatever their scenes: starts at once, for tests of the protocol.
+    ///
+    /// What needs a clip of its own ([`Behaviour::SpsChange`], [`Behaviour::LongGop`], [`Behaviour::Covered`]) shows nothing here.
+    pub async fn start_shared(config: FarmConfig, cameras: Vec<CameraSpec>) -> anyhow::Result<Farm> {
+        let library = Arc::new(Library::start(config.cache_dir.clone(), 1)?);
+        let clip = library.wait(&crate::scene::ClipKey::synthetic()).await?;
+        let cameras = cameras.into_iter().map(|spec| Camera::new(spec, |_| Film::Shared(clip.clone()))).collect();
         Farm::listen(config, library, cameras).await
     }
 
     /// `count` cameras `/load-00001/sub`... (no password) that share one tiny CIF clip, for load tests.
     pub async fn start_synthetic(config: FarmConfig, count: usize) -> anyhow::Result<Farm> {
-        let library = Arc::new(Library::start(config.cache_dir.clone(), 1)?);
-        let clip = library.wait(&crate::scene::ClipKey::synthetic()).await?;
-        let cameras = (1..=count)
-            .map(|number| {
-                let spec = CameraSpec {
-                    id: format!("load-{number:05}"),
-                    name: format!("load {number}"),
-                    scene: Scene::Street,
-                    owner: None,
-                    auth: Auth::None,
-                    gop_s: 1,
-                };
-                Camera::new(spec, |_| Film::Shared(clip.clone()))
-            })
-            .collect();
-        Farm::listen(config, library, cameras).await
+        let spec = |number| CameraSpec {
+            id: format!("load-{number:05}"),
+            name: format!("load {number}"),
+            scene: Scene::Street,
+            owner: None,
+            auth: Auth::None,
+            gop_s: 1,
+        };
+        Farm::start_shared(config, (1..=count).map(spec).collect()).await
     }
 
     async fn listen(config: FarmConfig, library: Arc<Library>, cameras: Vec<Arc<Camera>>) -> anyhow::Result<Farm> {
@@ -205,6 +216,11 @@ impl Farm {
         self.shared.cameras.get(id).map(|camera| camera.orders().behaviour)
     }
 
+    /// Figures of one camera since start.
+    pub fn camera_stats(&self, id: &str) -> Option<CameraStats> {
+        self.shared.cameras.get(id).map(|camera| camera.stats())
+    }
+
     /// Figures since start.
     pub fn stats(&self) -> FarmStats {
         let mut cameras: Vec<_> = self.shared.cameras.values().map(|camera| camera.stats()).collect();
@@ -245,18 +261,29 @@ impl UdpPair {
             }
             match UdpSocket::bind((ip, port + 1)).await {
                 Ok(rtcp) => {
-                    return Ok(UdpPair {
-                        rtp: rtp.into(),
-                        rtcp: rtcp.into(),
-                        rtp_port: port,
-                        rtcp_port: port + 1,
-                    });
+                    return Ok(UdpPair { rtp: rtp.into(), rtcp: rtcp.into(), rtp_port: port, rtcp_port: port + 1 });
                 }
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
+}
+
+async fn synthetic(library: &Library, count: usize) -> anyhow::Result<Vec<Arc<Camera>>> {
+    let clip = library.wait(&crate::scene::ClipKey::synthetic()).await?;
+    let camera = |number| {
+        let spec = CameraSpec {
+            id: format!("load-{number:05}"),
+            name: format!("load {number}"),
+            scene: Scene::Street,
+            owner: None,
+            auth: Auth::None,
+            gop_s: 1,
+        };
+        Camera::new(spec, |_| Film::Shared(clip.clone()))
+    };
+    Ok((1..=count).map(camera).collect())
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

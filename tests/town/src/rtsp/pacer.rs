@@ -61,10 +61,8 @@ impl Pacer {
     /// Starts `shards` tasks; they end with `token`.
     pub fn start(shards: usize, library: &Arc<Library>, token: &CancellationToken) -> (Pacer, Vec<JoinHandle<()>>) {
         let shards: Vec<_> = (0..shards.max(1)).map(|_| Arc::new(Shard::default())).collect();
-        let tasks = shards
-            .iter()
-            .map(|shard| tokio::spawn(run(shard.clone(), library.clone(), token.clone())))
-            .collect();
+        let tasks =
+            shards.iter().map(|shard| tokio::spawn(run(shard.clone(), library.clone(), token.clone()))).collect();
         (Pacer { shards }, tasks)
     }
 

@@ -39,9 +39,10 @@ impl Request {
 
     /// Path segments of the URI without scheme, authority and query.
     pub fn path(&self) -> impl Iterator<Item = &str> {
-        let rest = self.uri.split_once("://").map_or(self.uri.as_str(), |(_, rest)| {
-            rest.find('/').map_or("", |slash| &rest[slash..])
-        });
+        let rest = self
+            .uri
+            .split_once("://")
+            .map_or(self.uri.as_str(), |(_, rest)| rest.find('/').map_or("", |slash| &rest[slash..]));
         rest.split('?').next().unwrap_or("").split('/').filter(|part| !part.is_empty())
     }
 }

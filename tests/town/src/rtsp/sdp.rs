@@ -30,7 +30,7 @@ pub fn describe(clip: &Clip, session_id: u64, address: &str, defect: Option<SdpD
         "c=IN IP4 0.0.0.0".to_owned(),
         "t=0 0".to_owned(),
         "a=control:*".to_owned(),
-        "a=range:npt=now-".to_owned(),
+        "a=range:npt=0-".to_owned(),
         format!("m=video {port} RTP/AVP 96"),
         format!("b=AS:{kilobits}"),
         "a=rtpmap:96 H264/90000".to_owned(),

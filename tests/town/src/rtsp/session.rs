@@ -165,7 +165,8 @@ impl Session {
         scratch: &mut Vec<u8>,
     ) -> Outcome {
         let mut play = self.play.lock().expect("no holder panics");
-        if play.from.is_none_or(|from| number < from) || *behaviour == Behaviour::SilentStall {
+        let silent = matches!(behaviour, Behaviour::SilentStall | Behaviour::HalfOpen);
+        if silent || play.from.is_none_or(|from| number < from) {
             return Outcome::Held;
         }
         if *behaviour == Behaviour::NoKeyFrames && unit.is_key {

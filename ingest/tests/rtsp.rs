@@ -1,0 +1,13 @@
+//! Cameras against real servers: the town's camera farm, GStreamer's RTSP server, and answers written by hand.
+#![expect(clippy::unwrap_used, reason = "what fails here fails its test")]
+
+#[path = "rtsp/fleet.rs"]
+mod fleet;
+#[path = "rtsp/gstreamer.rs"]
+mod gstreamer;
+#[path = "rtsp/misbehaviour.rs"]
+mod misbehaviour;
+#[path = "rtsp/scripted.rs"]
+mod scripted;
+#[path = "rtsp/support.rs"]
+mod support;

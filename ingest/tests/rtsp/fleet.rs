@@ -1,0 +1,135 @@
+//! What the fleet does as a whole: demand, the registry, power cuts, the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Profile, PullMode, SourceState};
+use town::rtsp::{Auth, Behaviour, Farm, FarmConfig};
+
+use super::support::{
+    Hub, SOON, camera, camera_with, eventually, farm_camera, farm_config, quick, sessions, url, with_login,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_on_demand_is_pulled_for_its_viewers_and_let_go_after_the_last() {
+    let farm = Farm::start_shared(farm_config(), vec![farm_camera("cam", Auth::None)]).await.unwrap();
+    let main = format!("rtsp://{}/cam/main", farm.addr());
+    let hub = Hub::start(quick(), vec![camera_with("cam", &main, PullMode::Demand, &[("sub", "/cam/sub")])]);
+    let idle = |profile, from| hub.until("cam", profile, from, "idle", |s| s.state == SourceState::Idle);
+    idle(Profile::Main, 0).await;
+    let from = idle(Profile::Sub, 0).await;
+    assert_eq!(sessions(&farm, "cam"), (0, 0), "nobody watches");
+
+    let first = hub.rings.reader(&"cam".into(), Profile::Sub);
+    hub.frames("cam", Profile::Sub, 20).await;
+    let from = hub.until("cam", Profile::Sub, from, "live", |s| s.state == SourceState::Live).await;
+    assert_eq!(sessions(&farm, "cam"), (1, 1), "the main stream stays closed");
+    // A second viewer, then a reload of the page within the linger: the same session.
+    let second = hub.rings.reader(&"cam".into(), Profile::Sub);
+    drop(first);
+    drop(second);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    hub.frames("cam", Profile::Sub, 5).await;
+    assert_eq!(sessions(&farm, "cam"), (1, 1));
+
+    let from = idle(Profile::Sub, from).await;
+    eventually("the session is closed", || sessions(&farm, "cam").0 == 0).await;
+    // And again, this time main.
+    hub.frames("cam", Profile::Main, 5).await;
+    assert_eq!(sessions(&farm, "cam"), (1, 2));
+    let said = hub.said("cam", Profile::Sub);
+    assert!(said[from..].iter().all(|s| s.state == SourceState::Idle), "the sub stream stays as it was");
+    hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_registry_is_followed_and_only_what_changed_is_touched() {
+    let cameras = ["stays", "goes", "moves", "moved", "locked", "comes"];
+    let auth = |id: &str| if id == "locked" { Auth::Digest } else { Auth::None };
+    let cameras = cameras.map(|id| farm_camera(id, auth(id))).to_vec();
+    let farm = Farm::start_shared(farm_config(), cameras).await.unwrap();
+    let locked = camera("locked", &url(&farm, "locked"));
+    let hub = Hub::start(
+        quick(),
+        vec![
+            camera("stays", &url(&farm, "stays")),
+            camera("goes", &url(&farm, "goes")),
+            camera("moves", &url(&farm, "moves")),
+            with_login(locked.clone(), "viewer", "old"),
+            camera("bad", "http://127.0.0.1/"),
+        ],
+    );
+    for id in ["stays", "goes", "moves"] {
+        hub.live(id, 0).await;
+    }
+    hub.state("locked", 0, SourceState::AuthFailed, "auth_failed").await;
+    hub.state("bad", 0, SourceState::Offline, "bad_url").await;
+    let frames = hub.frames("stays", Profile::Sub, 1).await;
+
+    hub.cameras.send_replace(Arc::new(vec![
+        camera("stays", &url(&farm, "stays")),
+        camera("moves", &url(&farm, "moved")),
+        with_login(locked, "viewer", "town-demo"),
+        camera("comes", &url(&farm, "comes")),
+        camera("bad", &url(&farm, "moves")),
+    ]));
+    hub.live("comes", 0).await;
+    hub.live("locked", 0).await;
+    hub.live("bad", 0).await;
+    eventually("the old sessions are closed", || sessions(&farm, "goes").0 == 0).await;
+    eventually("the new address is pulled", || sessions(&farm, "moved").0 == 1).await;
+    assert!(hub.rings.latest_key(&"goes".into(), None).is_none(), "its pictures are forgotten");
+    let said = hub.count("goes");
+    // What was not changed was not touched: one session, and the frames go on counting.
+    assert_eq!(sessions(&farm, "stays"), (1, 1));
+    let later = hub.frames("stays", Profile::Sub, 15).await;
+    assert!(later[0].number > frames[0].number);
+    assert_eq!(hub.count("goes"), said, "nothing is said of a camera that is gone");
+    hub.stop().await;
+    eventually("all is closed", || farm.stats().cameras.iter().all(|c| c.sessions == 0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_power_cut_of_fifty_cameras_is_told_and_healed() {
+    let cameras: Vec<_> = (0..50).map(|n| farm_camera(&format!("cam-{n}"), Auth::None)).collect();
+    let farm = Farm::start_shared(farm_config(), cameras.clone()).await.unwrap();
+    let specs = cameras.iter().map(|c| camera(&c.id, &url(&farm, &c.id))).collect();
+    let hub = Hub::start(quick(), specs);
+    for c in &cameras {
+        hub.live(&c.id, 0).await;
+    }
+    let listen = farm.addr();
+    farm.shutdown().await;
+    let mut from = Vec::new();
+    for c in &cameras {
+        from.push(hub.state(&c.id, 0, SourceState::Offline, "connect_refused").await);
+    }
+    let farm = Farm::start_shared(FarmConfig { listen, ..farm_config() }, cameras.clone()).await.unwrap();
+    for (c, from) in cameras.iter().zip(from) {
+        let back = hub.live(&c.id, from).await;
+        let said = &hub.said(&c.id, Profile::Main)[back];
+        assert!(said.last_data_at.is_some(), "{said:?}");
+    }
+    hub.stop().await;
+    eventually("all is closed", || farm.stats().cameras.iter().all(|c| c.sessions == 0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_cameras_are_let_go_in_time_though_some_do_not_answer() {
+    const CAMERAS: usize = 200;
+    let farm = Farm::start_synthetic(farm_config(), CAMERAS).await.unwrap();
+    let ids: Vec<String> = (1..=CAMERAS).map(|n| format!("load-{n:05}")).collect();
+    let hub = Hub::start(quick(), ids.iter().map(|id| camera(id, &url(&farm, id))).collect());
+    for id in &ids {
+        hub.live(id, 0).await;
+    }
+    for id in &ids[..5] {
+        farm.set_behaviour(id, Behaviour::HalfOpen);
+    }
+    let took = tokio::time::timeout(SOON, hub.stop()).await.expect("the end waits for nobody for ever");
+    // The limit is 4 s; the rest is a busy machine.
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    let open = farm.stats().cameras.iter().filter(|c| c.sessions > 0).count();
+    assert!(open <= 5, "{open} sessions were left open");
+    println!("{CAMERAS} sessions closed in {took:?}");
+}

@@ -1,0 +1,82 @@
+//! GStreamer's RTSP server: H.264 and H.265, digest, both transports, killed and started again.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use ingest::rtsp::CameraSpec;
+use model::{Profile, PullMode, SourceState};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::support::{Hub, SOON, camera_with, quick, with_login};
+
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    async fn start(port: u16) -> Server {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rtsp/gst_server.py");
+        // Debian's own Python: the bindings are one of its packages.
+        let mut child = Command::new("/usr/bin/python3")
+            .args([script, "--user", "viewer", "--password", "pass word", "--port", &port.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("scripts/packages.sh installs GStreamer's RTSP server and its Python bindings");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(SOON, lines.next_line()).await.unwrap().unwrap();
+        let line = line.expect("GStreamer's RTSP server starts (scripts/packages.sh installs what it needs)");
+        let port = line.strip_prefix("ready ").unwrap().parse().unwrap();
+        Server { child, port }
+    }
+
+    fn camera(&self, id: &str, path: &str, transport: &str) -> CameraSpec {
+        let url = format!("rtsp://127.0.0.1:{}{path}", self.port);
+        let spec = camera_with(id, &url, PullMode::Always, &[("transport", transport)]);
+        with_login(spec, "viewer", "pass word")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_codecs_come_over_both_transports_and_return_after_the_server_died() {
+    let mut server = Server::start(0).await;
+    // A new pipeline takes its time to make the first picture.
+    let config = ingest::rtsp::RtspConfig { first_frame_ms_max: 15_000, first_key_ms_max: 15_000, ..quick() };
+    let ids = ["h264-tcp", "h264-udp", "h265-tcp", "h265-udp"];
+    let specs = ids.map(|id| {
+        let (codec, transport) = id.split_once('-').unwrap();
+        server.camera(id, &format!("/{codec}"), transport)
+    });
+    let wrong = with_login(server.camera("wrong", "/h264", "tcp"), "viewer", "wrong");
+    let hub = Hub::start(config, specs.into_iter().chain([wrong]).collect());
+    for id in ids {
+        hub.frames(id, Profile::Main, 60).await;
+        let told = |s: &model::SourceStatus| s.stream.as_ref().is_some_and(|f| f.fps > 15.0);
+        let at = hub.until(id, Profile::Main, 0, "told with a frame rate", told).await;
+        let facts = hub.said(id, Profile::Main)[at].stream.clone().unwrap();
+        let family = if id.starts_with("h264") { "avc1." } else { "hvc1." };
+        assert!(facts.codec.starts_with(family), "{facts:?}");
+        assert_eq!((facts.width, facts.height), (320, 180));
+        let (track, key) = hub.rings.latest_key(&id.into(), None).unwrap();
+        assert!(key.is_key && !track.decoder_config.is_empty());
+    }
+    hub.state("wrong", 0, SourceState::AuthFailed, "auth_failed").await;
+
+    let from = ids.map(|id| hub.count(id));
+    server.child.kill().await.unwrap();
+    let mut away = Vec::new();
+    for (id, from) in ids.iter().zip(from) {
+        away.push(hub.state(id, from, SourceState::Offline, "connect_refused").await);
+    }
+    let port = server.port;
+    let _server = Server::start(port).await;
+    for (id, from) in ids.iter().zip(away) {
+        hub.live(id, from).await;
+        hub.frames(id, Profile::Main, 30).await;
+    }
+    let took = hub.stop().await;
+    assert!(took < Duration::from_secs(8), "{took:?}");
+}
