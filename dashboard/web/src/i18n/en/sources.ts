@@ -167,6 +167,11 @@ export const sources: Catalogue['sources'] = {
     quality: 'Quality',
     measuredAt: 'Measured at',
     retained: 'retained',
+    takeStill: 'Take a still',
+    stillHint: 'Each still taken is written to the audit.',
+    residentStill: 'For a resident’s camera, give a purpose in the picture first.',
+    limit: (name) => `Limit ${name}`,
+    notNumber: 'No number; only the latest value is shown',
     toWall: 'Put on the wall',
   },
 };

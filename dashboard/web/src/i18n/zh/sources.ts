@@ -166,6 +166,11 @@ export const sources = {
     quality: '质量',
     measuredAt: '测量时间',
     retained: '保留消息',
+    takeStill: '取一张静态图',
+    stillHint: '每次取图都会写入审计。',
+    residentStill: '村民自设摄像头需先在画面中说明用途。',
+    limit: (name: string) => `限值 ${name}`,
+    notNumber: '非数值，只显示最近值',
     toWall: '放到视频墙',
   },
 };
