@@ -2,6 +2,7 @@
 //
 // Single keys are off while a person types, while a dialog is open, and when the person has switched them off.
 
+import { untrack } from 'svelte';
 import { settings } from '../settings/settings.svelte';
 
 export interface KeyBinding {
@@ -82,5 +83,9 @@ export const keys = new Keys();
 
 /** Answers these keys while the component lives. */
 export function useKeys(bindings: () => KeyBinding[]): void {
-  $effect(() => keys.add(bindings()));
+  $effect(() => {
+    const set = bindings();
+    // Adding reads the sets it changes; following them would begin this effect again.
+    return untrack(() => keys.add(set));
+  });
 }
