@@ -30,8 +30,9 @@ rust-test: web
 fuzz:
 	bash scripts/fuzz.sh
 
+# All of the workspace and its tests, as in rust-test: another choice of features would build everything again.
 e2e: web
-	$(CARGO) build --locked -p gridward -p town --bins
+	$(CARGO) build --locked --workspace --bins --tests
 	cd $(WEB) && node --test --test-concurrency=1 --test-reporter=spec e2e/*.test.mjs
 
 bench: packages

@@ -74,7 +74,7 @@ export async function withPage(browser, hub, options, test) {
   } catch (error) {
     const name = `failed-${Date.now()}`;
     await shot(page, name).catch(() => {});
-    error.message += ` (at ${page.url()}, picture e2e/shots/${name}.png)`;
+    console.error(`failed at ${page.url()}, see e2e/shots/${name}.png`);
     await page.context().close();
     throw error;
   }

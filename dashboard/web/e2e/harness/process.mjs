@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../../../', import.meta.url));
-const target = process.env['CARGO_TARGET_DIR'] ?? `${root}target`;
+export const target = process.env['CARGO_TARGET_DIR'] ?? `${root}target`;
 
 /** A program of ours as cargo built it. */
 export const binary = (name) => `${target}/debug/${name}`;

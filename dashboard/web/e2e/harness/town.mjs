@@ -1,8 +1,8 @@
 // A hub with the simulated town before it: real programs, real sockets, a folder that is gone afterwards.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { binary, freePort, run, start, until } from './process.mjs';
+import { binary, freePort, run, start, target, until } from './process.mjs';
 
 export const PASSWORD = 'long-enough-for-a-test';
 const ROLES = ['viewer', 'responder', 'operator', 'lead', 'admin'];
@@ -83,9 +83,13 @@ export async function startTown({ townArgs = ['--quiet-script'], env = {} } = {}
   const mqtt = `127.0.0.1:${await freePort()}`;
   const config = join(dir, 'hub.toml');
   run(binary('gridward'), ['init', dir]);
+  // What the cameras show is drawn once, for all files of tests.
+  const clips = join(target, 'tmp', 'town-clips');
+  await mkdir(clips, { recursive: true });
+  await symlink(clips, join(dir, 'clips'));
   const hub = new Hub(config, {
     GRIDWARD_HTTP__BIND: '127.0.0.1:0',
-    GRIDWARD_HTTP__TOWN_NAME: '澄江镇',
+    GRIDWARD_HTTP__TOWN_NAME: '云汀镇',
     GRIDWARD_MQTT__EMBEDDED: mqtt,
     GRIDWARD_TOWN__MAP: join(dir, 'map.geojson'),
     RUST_LOG: 'info',
