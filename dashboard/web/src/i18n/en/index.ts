@@ -1,6 +1,7 @@
 // The English catalogue, an area a file.
 
 import type { Catalogue } from '../zh';
+import { actions } from './actions';
 import { common } from './common';
 import { errors } from './errors';
 import { shell } from './shell';
@@ -18,4 +19,4 @@ import { admin } from './admin';
 import { audit } from './audit';
 import { live } from './live';
 
-export const en: Catalogue = { common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live };
+export const en: Catalogue = { actions, common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live };

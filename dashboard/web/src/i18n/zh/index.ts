@@ -1,5 +1,6 @@
 // The Chinese catalogue, an area a file.
 
+import { actions } from './actions';
 import { common } from './common';
 import { errors } from './errors';
 import { shell } from './shell';
@@ -17,6 +18,6 @@ import { admin } from './admin';
 import { audit } from './audit';
 import { live } from './live';
 
-export const zh = { common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live };
+export const zh = { actions, common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live };
 
 export type Catalogue = typeof zh;

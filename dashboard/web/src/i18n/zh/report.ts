@@ -1,3 +1,18 @@
 export const report = {
   title: '上报事件',
+  headline: '标题',
+  headlineHint: '发生了什么，在哪里。例如：桥北路口积水',
+  headlineMissing: '请填写标题',
+  hazard: '类别',
+  level: '等级',
+  grid: '网格',
+  gridMissing: '请选择网格',
+  gridFromMap: '已按地图位置选定',
+  place: '位置',
+  placeHint: '点击地图标出位置；不标则按网格处理。',
+  placeClear: '清除位置',
+  text: '经过',
+  textHint: '来电人、现场情况、已采取的措施',
+  submit: '上报',
+  done: '已上报',
 };

@@ -1,0 +1,34 @@
+// The keys of live tiles: a digit goes to a tile, `f` shows it on the whole screen. Tiles carry `data-tile="n"`.
+
+import { words } from '../../i18n/words.svelte';
+import { useKeys } from '../../keys/keys.svelte';
+
+function tile(at: number | string): HTMLElement | null {
+  return document.querySelector<HTMLElement>(`[data-tile="${at}"]`);
+}
+
+export function useTileKeys(): void {
+  useKeys(() => [
+    ...Array.from({ length: 9 }, (_, at) => ({
+      key: String(at + 1),
+      label: words.keys.tile,
+      unlisted: at > 0,
+      run: () => {
+        const found = tile(at + 1);
+        found?.focus();
+        return found !== null;
+      },
+    })),
+    {
+      key: 'f',
+      label: words.keys.fullScreen,
+      run: () => {
+        const focused = document.activeElement?.closest<HTMLElement>('[data-tile]') ?? tile(1);
+        if (document.fullscreenElement) void document.exitFullscreen();
+        else if (focused) void focused.requestFullscreen();
+        else return false;
+        return true;
+      },
+    },
+  ]);
+}
