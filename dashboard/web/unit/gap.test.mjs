@@ -6,20 +6,40 @@ import { GapController, removable } from '../src/live/gap.ts';
 /** A controller past its first jump, at 10 s of a buffer that ends `gap` later. */
 function begun(settings) {
   const controller = new GapController(settings);
-  controller.look({ nowMs: 0, currentTime: 0, ranges: [{ start: 0, end: 1 }], keys: [] });
+  controller.look({ nowMs: 0, currentTime: 0, ranges: [{ start: 0, end: 1 }], keys: [], frameS: 0.04 });
   return controller;
 }
-const at = (gap, over = {}) => ({ nowMs: 5_000, currentTime: 10, ranges: [{ start: 8, end: 10 + gap }], keys: [], ...over });
+const at = (gap, over = {}) => ({ nowMs: 5_000, currentTime: 10, ranges: [{ start: 8, end: 10 + gap }], keys: [], frameS: 0.04, ...over });
 const near = (found, expected) => assert.ok(Math.abs(found - expected) < 1e-9, `found ${found}, expected ${expected}`);
 
 test('the first data begins the target before the end', () => {
   const controller = new GapController();
-  assert.deepEqual(controller.look({ nowMs: 0, currentTime: 0, ranges: [], keys: [] }), { rate: 1 });
-  near(controller.look({ nowMs: 0, currentTime: 0, ranges: [{ start: 100, end: 102 }], keys: [] }).seekTo, 101.88);
+  assert.deepEqual(controller.look({ nowMs: 0, currentTime: 0, ranges: [], keys: [], frameS: 0.04 }), { rate: 1 });
+  near(controller.look({ nowMs: 0, currentTime: 0, ranges: [{ start: 100, end: 102 }], keys: [], frameS: 0.04 }).seekTo, 101.88);
 });
 
-test('the first data shorter than the target begins at its start', () => {
-  near(new GapController().look({ nowMs: 0, currentTime: 0, ranges: [{ start: 100, end: 100.04 }], keys: [] }).seekTo, 100);
+test('data shorter than the target shows its first picture and is held until there is enough', () => {
+  const controller = new GapController();
+  const look = (nowMs, end) => controller.look({ nowMs, currentTime: nowMs ? 100 : 0, ranges: [{ start: 100, end }], keys: [], frameS: 0.04 });
+  assert.deepEqual(look(0, 100.04), { rate: 0, seekTo: 100 });
+  assert.deepEqual(look(40, 100.08), { rate: 0 });
+  assert.deepEqual(look(80, 100.12), { rate: 1 });
+});
+
+test('after running out, one hold instead of a stumble at every frame', () => {
+  const controller = begun();
+  controller.ranOut();
+  assert.equal(controller.look(at(0.04)).rate, 0);
+  assert.equal(controller.look(at(0.08)).rate, 0);
+  assert.equal(controller.look(at(0.13)).rate, 1);
+  assert.equal(controller.look(at(0.05)).rate, 0.95);
+});
+
+test('a camera of one frame a second is kept a frame and a half behind, without jumps', () => {
+  const controller = new GapController();
+  controller.look({ nowMs: 0, currentTime: 0, ranges: [{ start: 0, end: 10 }], keys: [], frameS: 1 });
+  near(controller.gap, 1.5);
+  assert.deepEqual(controller.look({ nowMs: 1_000, currentTime: 9.5, ranges: [{ start: 0, end: 11 }], keys: [], frameS: 1 }), { rate: 1 });
 });
 
 test('the rate follows the gap', () => {
@@ -38,6 +58,14 @@ test('more than a second behind is a jump, and rest after it', () => {
   near(controller.look(at(1.5, { nowMs: 8_000 })).seekTo, 11.38);
 });
 
+test('the rest of a burst is jumped over at once', () => {
+  const controller = new GapController();
+  const look = (nowMs, end, currentTime) => controller.look({ nowMs, currentTime, ranges: [{ start: 0, end }], keys: [], frameS: 0.04 });
+  near(look(0, 10, 0).seekTo, 9.88);
+  near(look(100, 25, 9.88).seekTo, 24.88);
+  assert.equal(look(2_000, 26.9, 24.88).rate, 1.5, 'now it is the decoder that is slow');
+});
+
 test('a browser that stumbles over rates jumps instead', () => {
   assert.deepEqual(begun({ canRate: false }).look(at(0.4)), { rate: 1 });
   near(begun({ canRate: false }).look(at(0.7)).seekTo, 10.58);
@@ -46,7 +74,7 @@ test('a browser that stumbles over rates jumps instead', () => {
 test('a hole is jumped over at once', () => {
   const controller = begun();
   controller.look(at(1.5));
-  const order = controller.look({ nowMs: 5_001, currentTime: 10, ranges: [{ start: 8, end: 10.1 }, { start: 12, end: 12.05 }], keys: [] });
+  const order = controller.look({ nowMs: 5_001, currentTime: 10, ranges: [{ start: 8, end: 10.1 }, { start: 12, end: 12.05 }], keys: [], frameS: 0.04 });
   near(order.seekTo, 12);
 });
 
@@ -84,26 +112,30 @@ test('driven by frames with jitter, the gap stays near the target', () => {
   let playing = false;
   let rate = 1;
   let stalls = 0;
+  let held = 0;
   let seed = 7;
   const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
   const arrivals = Array.from({ length: 1_500 }, (_, i) => ({ at: i * 40 + random() * 80, end: (i + 1) * 0.04 }));
   let end = 0;
   let late = 0;
   for (let now = 0; now < 60_000; now += 5) {
-    if (playing && time + 0.005 * rate > end) {
+    if (rate === 0) held += 5;
+    if (playing && rate > 0 && time + 0.005 * rate > end) {
       stalls += 1;
       playing = false;
-      controller.stall(now);
+      controller.ranOut();
     } else if (playing) time += 0.005 * rate;
     for (; arrivals[0]?.at <= now; arrivals.shift()) {
+      if (!playing && end > 0) controller.stall(now);
+      playing = true;
       end = Math.max(end, arrivals[0].end);
-      const order = controller.look({ nowMs: now, currentTime: time, ranges: [{ start: 0, end }], keys: [] });
+      const order = controller.look({ nowMs: now, currentTime: time, ranges: [{ start: 0, end }], keys: [], frameS: 0.04 });
       if (order.seekTo !== undefined) time = order.seekTo;
       rate = order.rate;
-      playing ||= end - time >= 0.04;
     }
     if (now > 20_000 && now / 1000 - time > 0.5) late += 1;
   }
   assert.ok(stalls <= 6, `${stalls} stalls`);
+  assert.ok(held < 2_000, `held for ${held} ms`);
   assert.equal(late, 0, 'never more than half a second behind');
 });

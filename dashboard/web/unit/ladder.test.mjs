@@ -48,10 +48,10 @@ test('a picture is live up to 2 s, late up to 10 s, then old', () => {
 });
 
 test('a wide tile asks for the main stream, and only where it plays', () => {
-  assert.equal(chosenProfile('auto', 400, 'sub', true), 'sub');
-  assert.equal(chosenProfile('auto', 700, 'sub', true), 'main');
-  assert.equal(chosenProfile('auto', 650, 'sub', true), 'sub');
-  assert.equal(chosenProfile('auto', 650, 'main', true), 'main');
+  assert.equal(chosenProfile('auto', 400, 'main', true), 'sub');
+  assert.equal(chosenProfile('auto', 1_000, 'sub', true), 'main');
+  assert.equal(chosenProfile('auto', 950, 'sub', true), 'sub');
+  assert.equal(chosenProfile('auto', 950, 'main', true), 'main');
   assert.equal(chosenProfile('auto', 1_900, 'sub', false), 'sub');
   assert.equal(chosenProfile('main', 100, 'sub', true), 'main');
 });

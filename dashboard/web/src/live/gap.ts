@@ -16,6 +16,10 @@ const JUMP_BEYOND_S = 1;
  *  alone makes a new lag, and another jump would begin it all again. In this time a lag is only played away. */
 const JUMP_REST_MS = 3_000;
 const RUSH_RATE = 1.5;
+/** Unless the end has run ahead of the clock: the rest of a burst has come, and that is no fault of the decoder. */
+const BURST_S = 0.5;
+/** A camera of few frames a second needs a longer distance: the next frame must come before this one has ended. */
+const TARGET_FRAMES = 1.5;
 /** What the screen keeps behind the picture. */
 const KEEP_S = 4;
 
@@ -32,9 +36,12 @@ export interface Look {
   ranges: Range[];
   /** Times of buffered key frames, rising. */
   keys: number[];
+  /** How long a frame lasts, in seconds; 0 until known. */
+  frameS: number;
 }
 
 export interface Order {
+  /** 0 holds the picture. */
   rate: number;
   /** Where to jump. */
   seekTo?: number;
@@ -48,13 +55,16 @@ export interface GapSettings {
 }
 
 export class GapController {
-  /** The distance aimed at, in seconds. */
+  /** The distance aimed at, in seconds; grows with stalls. */
   target = TARGET_FIRST_S;
   /** The distance at the last look. */
   gap = 0;
   readonly #canRate: boolean;
   #begun = false;
+  /** Held until the distance is there: one hold instead of a stumble at every frame. */
+  #filling = false;
   #jumpedAt = -Infinity;
+  #jumpedEnd = 0;
   #quietSince: number | undefined;
 
   constructor(settings: GapSettings = { canRate: true }) {
@@ -67,44 +77,50 @@ export class GapController {
     this.#quietSince = nowMs;
   }
 
-  look({ nowMs, currentTime, ranges, keys }: Look): Order {
+  /** There is nothing left to show: what comes is gathered first. */
+  ranOut(): void {
+    this.#filling = true;
+  }
+
+  look({ nowMs, currentTime, ranges, keys, frameS }: Look): Order {
     this.#decay(nowMs);
     const last = ranges.at(-1);
     if (!last) return { rate: 1 };
-    const landing = Math.max(last.start, last.end - this.target);
+    const target = Math.max(this.target, frameS * TARGET_FRAMES);
     this.gap = last.end - currentTime;
-    if (!this.#begun) {
-      this.#begun = true;
-      return this.#jump(landing, nowMs);
+    // The first data, or a hole: the hub left frames out and went on at a key frame.
+    if (!this.#begun || currentTime < last.start) return this.#jump(last, target, nowMs);
+    if (this.gap > Math.max(JUMP_BEYOND_S, target + JUMP_BEYOND_S - TARGET_FIRST_S) || (!this.#canRate && this.gap > target + 0.5)) {
+      const burst = last.end - this.#jumpedEnd > (nowMs - this.#jumpedAt) / 1_000 + BURST_S;
+      if (burst || nowMs - this.#jumpedAt >= JUMP_REST_MS) return this.#jump(last, target, nowMs);
+      return this.#withRemoval({ rate: this.#canRate ? RUSH_RATE : 1 }, ranges, keys, currentTime);
     }
-    // A hole: the hub left frames out and went on at a key frame.
-    if (currentTime < last.start) return this.#jump(landing, nowMs);
-    const order: Order = { rate: this.#rate() };
-    if (this.gap > JUMP_BEYOND_S || (!this.#canRate && this.gap > this.target + 0.5)) {
-      if (nowMs - this.#jumpedAt >= JUMP_REST_MS) return this.#jump(landing, nowMs);
-      if (this.#canRate) order.rate = RUSH_RATE;
-    }
-    const removeBefore = removable(ranges[0] as Range, keys, currentTime - KEEP_S);
-    if (removeBefore !== undefined) order.removeBefore = removeBefore;
-    return order;
+    if (this.gap >= target) this.#filling = false;
+    return this.#withRemoval({ rate: this.#filling ? 0 : this.#rate(target) }, ranges, keys, currentTime);
   }
 
-  /** After the player has emptied itself: the next frame is a first one again. */
-  restart(): void {
-    this.#begun = false;
-  }
-
-  #rate(): number {
+  #rate(target: number): number {
     if (!this.#canRate) return 1;
-    if (this.gap > this.target + 0.25) return 1.25;
-    if (this.gap > this.target + 0.08) return 1.1;
-    if (this.gap < this.target / 2) return 0.95;
+    if (this.gap > target + 0.25) return 1.25;
+    if (this.gap > target + 0.08) return 1.1;
+    if (this.gap < target / 2) return 0.95;
     return 1;
   }
 
-  #jump(seekTo: number, nowMs: number): Order {
+  #jump(last: Range, target: number, nowMs: number): Order {
+    const seekTo = Math.max(last.start, last.end - target);
+    this.#begun = true;
     this.#jumpedAt = nowMs;
-    return { rate: 1, seekTo };
+    this.#jumpedEnd = last.end;
+    this.gap = last.end - seekTo;
+    // The picture there is shown at once, and held until there is enough to go on.
+    this.#filling = this.gap < target;
+    return { rate: this.#filling ? 0 : 1, seekTo };
+  }
+
+  #withRemoval(order: Order, ranges: Range[], keys: number[], currentTime: number): Order {
+    const removeBefore = removable(ranges[0] as Range, keys, currentTime - KEEP_S);
+    return removeBefore === undefined ? order : { ...order, removeBefore };
   }
 
   #decay(nowMs: number): void {

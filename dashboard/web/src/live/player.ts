@@ -19,6 +19,8 @@ const ARRIVING_MS = 1_000;
 const JITTER_MOST_MS = 1_000;
 /** A frame so far before the last one belongs to another time line. */
 const STEP_BACK_S = 0.5;
+/** The slowest cameras send a frame every few seconds. */
+const FRAME_MOST_S = 5;
 /** Fragments that come before the MediaSource is open. */
 const MOST_EARLY = 4_000;
 
@@ -57,6 +59,7 @@ export class Player {
   #early: Uint8Array<ArrayBuffer>[] = [];
   #keys: number[] = [];
   #lastTime = -Infinity;
+  #frameS = 0;
   #hasKey = false;
   #packetAt = -Infinity;
   /** When a frame was last shown, or when waiting for one began to count. */
@@ -79,8 +82,7 @@ export class Player {
     const { signal } = this.#leave;
     this.#source.addEventListener('sourceopen', () => this.#opened(), { once: true, signal });
     video.addEventListener('error', () => this.#fail('decode'), { signal });
-    video.addEventListener('waiting', () => (this.#waitingSince ??= performance.now()), { signal });
-    video.addEventListener('playing', () => this.#resumed(), { signal });
+    video.addEventListener('waiting', () => this.#ranOut(), { signal });
     video.muted = true;
     video.disableRemotePlayback = true;
     this.#address = URL.createObjectURL(this.#source);
@@ -122,6 +124,7 @@ export class Player {
     // After an outage the wait for a picture begins with the first byte.
     if (now - this.#packetAt > ARRIVING_MS) this.#aliveAt = now;
     this.#packetAt = now;
+    this.#resumed(now);
     if (kind === 'key') this.#hasKey = true;
     // Nothing can be decoded before a key frame.
     if (!this.#hasKey) return false;
@@ -132,6 +135,9 @@ export class Player {
       this.#fail('time_step');
       return false;
     }
+    // A smoothed interval; a longer step is a hole and no frame rate.
+    const step = time - this.#lastTime;
+    if (step > 0 && step < FRAME_MOST_S) this.#frameS = this.#frameS ? this.#frameS * 0.9 + step * 0.1 : step;
     this.#lastTime = Math.max(this.#lastTime, time);
     this.#walls.add(time, wallMs);
     if (kind === 'key') this.#keys.push(time);
@@ -160,7 +166,7 @@ export class Player {
   #updated(): void {
     const ranges = this.#ranges();
     const now = performance.now();
-    const order = this.#gap.look({ nowMs: now, currentTime: this.#video.currentTime, ranges, keys: this.#keys });
+    const order = this.#gap.look({ nowMs: now, currentTime: this.#video.currentTime, ranges, keys: this.#keys, frameS: this.#frameS });
     if (order.seekTo !== undefined) {
       this.#seeking = true;
       this.#video.currentTime = order.seekTo;
@@ -190,12 +196,18 @@ export class Player {
     return Array.from({ length: buffered.length }, (_, i) => ({ start: buffered.start(i), end: buffered.end(i) }));
   }
 
-  #resumed(): void {
+  /** The picture waits for frames; while it seeks it always does. */
+  #ranOut(): void {
+    if (this.#seeking || this.#waitingSince !== undefined) return;
+    this.#waitingSince = performance.now();
+    this.#gap.ranOut();
+  }
+
+  /** Frames come again. */
+  #resumed(now: number): void {
     const since = this.#waitingSince;
     this.#waitingSince = undefined;
-    if (since === undefined || this.#seeking) return;
-    const now = performance.now();
-    if (now - since > JITTER_MOST_MS) return;
+    if (since === undefined || now - since > JITTER_MOST_MS) return;
     this.stats.stalls += 1;
     this.#gap.stall(now);
   }

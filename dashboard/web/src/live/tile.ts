@@ -188,9 +188,14 @@ export class Tile {
 
   #linked(link: Link): void {
     // A new socket delivers a new beginning; what is on the screen stays, and grows old.
-    if (link.state !== 'open') this.#endPlayer();
-    else this.#askedAt = performance.now();
-    this.#tell({ link });
+    if (link.state === 'open') {
+      this.#askedAt = performance.now();
+      this.#tell({ link });
+      return;
+    }
+    this.#endPlayer();
+    // How the camera is, nobody here knows any more.
+    this.#tell({ link, camera: undefined });
   }
 
   #message(message: Message): void {
