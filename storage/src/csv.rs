@@ -39,6 +39,12 @@ const PRIVATE_PLACES: [&str; 6] = ["toilet", "changing_room", "dormitory", "hote
 /// The largest file taken, in bytes: 13,000 rows need 4 MB.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
+/// The longest field, in bytes.
+const MAX_FIELD_BYTES: usize = 4_096;
+
+/// Problems after which the rest is not read: a file of another kind would have millions.
+const MAX_PROBLEMS: usize = 10_000;
+
 /// One thing wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -114,6 +120,11 @@ pub fn parse(bytes: &[u8]) -> Parsed {
             parsed.rows.extend(source);
         }
         parsed.problems.append(&mut row.problems);
+        if parsed.problems.len() >= MAX_PROBLEMS {
+            let message = format!("found {MAX_PROBLEMS} problems up to here; the rest was not read");
+            parsed.problems.push(Problem { line, column: String::new(), message });
+            break;
+        }
     }
     parsed
 }
@@ -193,6 +204,15 @@ impl Row<'_> {
         if self.record.len() > self.columns.len() {
             let message = format!("found {} fields, expected at most {}", self.record.len(), self.columns.len());
             self.wrong("", message);
+        }
+        for column in HEADER {
+            let text = self.text(column);
+            if text.len() > MAX_FIELD_BYTES {
+                let message = format!("found {} bytes, expected at most {MAX_FIELD_BYTES}", text.len());
+                self.wrong(column, message);
+            } else if text.chars().any(char::is_control) {
+                self.wrong(column, "found a line break or another control character".to_owned());
+            }
         }
         let id = SourceId::parse(self.text("id")).map_err(|error| self.wrong("id", error.to_string())).ok();
         let grid = GridId::parse(self.text("grid")).map_err(|error| self.wrong("grid", error.to_string())).ok();

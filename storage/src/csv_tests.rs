@@ -80,3 +80,21 @@ proptest! {
         let _ = parse(format!("{HEAD}{text}").as_bytes());
     }
 }
+
+#[test]
+fn control_characters_and_endless_fields_are_refused() {
+    let row = format!("a,sensor,smoke,\"烟\n感\",governance,g1,,,,,,,{},raw,,,\n", "t".repeat(5_000));
+    let parsed = parse(format!("{}\n{row}", HEADER.join(",")).as_bytes());
+    assert!(parsed.rows.is_empty());
+    let told: Vec<String> = parsed.problems.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|p| p.contains("column name: found a line break")), "{told:?}");
+    assert!(told.iter().any(|p| p.contains("column topic: found 5000 bytes")), "{told:?}");
+}
+
+#[test]
+fn a_file_of_another_kind_is_given_up() {
+    let text = format!("{}\n{}", HEADER.join(","), "x\n".repeat(20_000));
+    let parsed = parse(text.as_bytes());
+    assert!(parsed.problems.len() < 10_020, "{}", parsed.problems.len());
+    assert!(parsed.problems.last().unwrap().message.contains("the rest was not read"));
+}

@@ -1,6 +1,6 @@
 //! The connections to `gridward.db`, and its tables.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -13,6 +13,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections to the main database: one that writes, a few that read.
 #[derive(Clone)]
 pub(crate) struct Db {
+    pub(crate) dir: PathBuf,
     pub(crate) write: SqlitePool,
     pub(crate) read: SqlitePool,
 }
@@ -31,7 +32,7 @@ impl Db {
             return Err(Error::Damaged { path, detail: check });
         }
         let read = SqlitePoolOptions::new().max_connections(4).connect_with(options(&path).read_only(true)).await?;
-        Ok(Self { write, read })
+        Ok(Self { dir: dir.to_owned(), write, read })
     }
 }
 

@@ -1,24 +1,24 @@
 //! The history of observations: group commit, a file a day, retention by files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use model::{Observation, Timestamp};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Row};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::health::Health;
-use crate::history_file::{self, COLUMNS, DayWriter, day_of};
+use crate::health::{Health, PROBE, Writer};
+use crate::history_file::{self, DayWriter, day_of};
 use crate::{Error, recovery};
 
 /// Appends that may wait; beyond it callers wait for room.
 const QUEUE: usize = 256;
 /// Observations that share one transaction at most, so that a commit stays short.
 const GROUP_ROWS: usize = 16_384;
-/// Rows read at once where a whole day is walked.
-const PAGE: i64 = 5_000;
+/// Questions answered at a time; each opens files and threads of its own.
+const READERS: usize = 4;
 
 /// Where in the history a row stands: the order in which rows were committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
@@ -62,10 +62,11 @@ pub struct Bucket {
 /// The history. Clones share one writer.
 #[derive(Clone)]
 pub struct History {
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     days_kept: u32,
     max_bytes: u64,
     appends: mpsc::Sender<Append>,
+    pub(crate) readers: Arc<Semaphore>,
 }
 
 struct Append {
@@ -82,6 +83,7 @@ impl History {
             days_kept: config.history_days,
             max_bytes: config.history_max_mb * 1_000_000,
             appends,
+            readers: Arc::new(Semaphore::new(READERS)),
         }
     }
 
@@ -90,104 +92,6 @@ impl History {
         let (reply, answer) = oneshot::channel();
         self.appends.send(Append { observations, reply }).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
-    }
-
-    /// The observations that match, by phenomenon time, the oldest first.
-    pub async fn query(&self, query: &HistoryQuery) -> Result<Vec<Observation>, Error> {
-        let sql = format!(
-            "{COLUMNS} WHERE s.text = $1 AND ($2 IS NULL OR r.text = $2) AND at_ms >= $3 AND at_ms < $4 \
-             ORDER BY at_ms, seq LIMIT $5"
-        );
-        let mut found = Vec::new();
-        for mut file in self.files_between(query.from, query.to).await? {
-            let left = i64::from(query.limit) - i64::try_from(found.len()).unwrap_or(i64::MAX);
-            if left <= 0 {
-                break;
-            }
-            let rows = sqlx::query(AssertSqlSafe(sql.clone()))
-                .bind(&query.source)
-                .bind(query.reading.as_deref())
-                .bind(query.from.as_millisecond())
-                .bind(query.to.as_millisecond())
-                .bind(left)
-                .fetch_all(&mut file)
-                .await?;
-            for row in &rows {
-                found.push(history_file::observation_of(row)?);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Numbers that match, summed up by steps of `step_ms`, the oldest first; words are left out.
-    pub async fn buckets(&self, query: &HistoryQuery, step_ms: i64) -> Result<Vec<Bucket>, Error> {
-        let step_ms = step_ms.max(1);
-        let mut buckets: Vec<Bucket> = Vec::new();
-        for mut file in self.files_between(query.from, query.to).await? {
-            let rows = sqlx::query(
-                "SELECT o.at_ms / $5 * $5 AS at_ms, MIN(o.number) AS least, MAX(o.number) AS greatest, \
-                 AVG(o.number) AS mean, COUNT(*) AS rows FROM observation o JOIN name s ON s.id = o.source \
-                 JOIN name r ON r.id = o.reading WHERE s.text = $1 AND ($2 IS NULL OR r.text = $2) \
-                 AND o.at_ms >= $3 AND o.at_ms < $4 AND o.number IS NOT NULL GROUP BY o.at_ms / $5 ORDER BY 1 LIMIT $6",
-            )
-            .bind(&query.source)
-            .bind(query.reading.as_deref())
-            .bind(query.from.as_millisecond())
-            .bind(query.to.as_millisecond())
-            .bind(step_ms)
-            .bind(i64::from(query.limit))
-            .fetch_all(&mut file)
-            .await?;
-            for row in &rows {
-                let (at_ms, count): (i64, i64) = (row.try_get("at_ms")?, row.try_get("rows")?);
-                let Ok(at) = Timestamp::from_millisecond(at_ms) else { continue };
-                buckets.push(Bucket {
-                    at,
-                    min: row.try_get("least")?,
-                    max: row.try_get("greatest")?,
-                    avg: row.try_get("mean")?,
-                    count: u64::try_from(count).unwrap_or(0),
-                });
-            }
-        }
-        buckets.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
-        Ok(buckets)
-    }
-
-    /// Hands every observation committed after `after` to `each`, in the order of commit.
-    pub async fn replay(&self, after: HistorySeq, mut each: impl FnMut(HistorySeq, Observation)) -> Result<(), Error> {
-        let sql = format!("{COLUMNS} WHERE o.seq > $1 ORDER BY o.seq LIMIT $2");
-        for day in history_file::days(&self.dir).into_iter().filter(|day| *day >= after.day) {
-            let Some(mut file) = history_file::reader(&self.dir, day).await? else { continue };
-            let mut last = if day == after.day { after.row } else { 0 };
-            loop {
-                let rows = sqlx::query(AssertSqlSafe(sql.clone())).bind(last).bind(PAGE).fetch_all(&mut file).await?;
-                for row in &rows {
-                    last = row.try_get("seq")?;
-                    each(HistorySeq { day, row: last }, history_file::observation_of(row)?);
-                }
-                if rows.is_empty() {
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The newest observation of each reading of each source, out of the last two days that have a file.
-    pub async fn last_values(&self) -> Result<Vec<Observation>, Error> {
-        let sql = format!(
-            "{COLUMNS} WHERE o.seq IN (SELECT MAX(seq) FROM observation GROUP BY source, reading) ORDER BY o.seq"
-        );
-        let mut found = Vec::new();
-        let days = history_file::days(&self.dir);
-        for day in days.iter().rev().take(2).rev() {
-            let Some(mut file) = history_file::reader(&self.dir, *day).await? else { continue };
-            for row in &sqlx::query(AssertSqlSafe(sql.clone())).fetch_all(&mut file).await? {
-                found.push(history_file::observation_of(row)?);
-            }
-        }
-        Ok(found)
     }
 
     /// Deletes the day files that are too old or too many; answers which days. Today's always stays.
@@ -206,28 +110,23 @@ impl History {
             let path = history_file::path_of(&self.dir, day);
             std::fs::remove_file(&path).map_err(|source| Error::File { path: path.clone(), source })?;
             for companion in ["-wal", "-shm"] {
-                let mut name = path.clone().into_os_string();
-                name.push(companion);
-                let _ = std::fs::remove_file(name);
+                let _ = std::fs::remove_file(recovery::with_suffix(&path, companion));
             }
             deleted.push(day);
+        }
+        // What was set aside as damaged is no less bound to be deleted.
+        for (day, path) in history_file::set_aside_files(&self.dir) {
+            if day < oldest && std::fs::remove_file(&path).is_ok() && deleted.last() != Some(&day) {
+                deleted.push(day);
+            }
         }
         Ok(deleted)
     }
 
     fn bytes_of(&self, day: i32) -> u64 {
-        std::fs::metadata(history_file::path_of(&self.dir, day)).map_or(0, |m| m.len())
-    }
-
-    /// Day files by time of receipt that may hold phenomena of the span: what arrives late lies in a later file.
-    async fn files_between(&self, from: Timestamp, to: Timestamp) -> Result<Vec<SqliteConnection>, Error> {
-        let day = jiff::SignedDuration::from_hours(24);
-        let (first, last) = (day_of(from), to.checked_add(day).map_or(i32::MAX, day_of));
-        let mut files = Vec::new();
-        for day in history_file::days(&self.dir).into_iter().filter(|day| (first..=last).contains(day)) {
-            files.extend(history_file::reader(&self.dir, day).await?);
-        }
-        Ok(files)
+        let path = history_file::path_of(&self.dir, day);
+        let of = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+        of(&path) + of(&recovery::with_suffix(&path, "-wal"))
     }
 }
 
@@ -235,7 +134,17 @@ impl History {
 async fn write(dir: PathBuf, mut appends: mpsc::Receiver<Append>, health: Health) {
     let mut file: Option<DayWriter> = None;
     let mut waiting = Vec::with_capacity(QUEUE);
-    while appends.recv_many(&mut waiting, QUEUE).await > 0 {
+    loop {
+        match timeout(PROBE, appends.recv_many(&mut waiting, QUEUE)).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(_) if health.is_failing(Writer::History) => {
+                let tried = probe(&dir, &mut file).await.map_err(|error| error.for_want_of_space(&dir));
+                health.note(Writer::History, &tried);
+                continue;
+            }
+            Err(_) => continue,
+        }
         metrics::gauge!("gridward_queue_depth", "queue" => "history").set(appends.len() as f64);
         let mut rest = waiting.drain(..).peekable();
         while rest.peek().is_some() {
@@ -246,12 +155,12 @@ async fn write(dir: PathBuf, mut appends: mpsc::Receiver<Append>, health: Health
                 group.push(append);
             }
             let started = Instant::now();
-            let written = commit(&dir, &mut file, &group).await;
+            let written = commit(&dir, &mut file, &group).await.map_err(|error| error.for_want_of_space(&dir));
             metrics::histogram!("gridward_history_commit_seconds").record(started.elapsed().as_secs_f64());
             if written.is_ok() {
                 metrics::counter!("gridward_history_committed_total").increment(rows as u64);
             }
-            health.note(&written);
+            health.note(Writer::History, &written);
             for append in group {
                 // Nobody may be waiting any more; the rows stand all the same.
                 let _ = append.reply.send(match &written {
@@ -263,22 +172,25 @@ async fn write(dir: PathBuf, mut appends: mpsc::Receiver<Append>, health: Health
     }
 }
 
-async fn commit(dir: &std::path::Path, file: &mut Option<DayWriter>, group: &[Append]) -> Result<HistorySeq, Error> {
+async fn commit(dir: &Path, file: &mut Option<DayWriter>, group: &[Append]) -> Result<HistorySeq, Error> {
     let all: Vec<&Observation> = group.iter().flat_map(|append| &append.observations).collect();
     let mut seq = HistorySeq::default();
     // Receipt times rise, so that a group touches one day, at midnight two.
     for part in all.chunk_by(|a, b| day_of_hour(a) == day_of_hour(b)) {
         let Some(first) = part.first() else { continue };
         let day = day_of(first.received_at);
-        if file.as_ref().is_none_or(|open| open.day != day) {
-            *file = None;
-            *file = Some(open(dir, day).await?);
-        }
-        let Some(open) = file.as_mut() else { continue };
-        match open.append(part).await {
+        let row = match opened(dir, file, day).await?.append(part).await {
+            Err(error) if error.is_damage() => {
+                // Trying again would fail for ever, and the readings of the whole town with it.
+                replace(dir, file, day).await?;
+                opened(dir, file, day).await?.append(part).await
+            }
+            other => other,
+        };
+        match row {
             Ok(row) => seq = HistorySeq { day, row },
             Err(error) => {
-                *file = None; // Reopened at the next try: the file may have been replaced or the disk freed.
+                close(file).await; // Opened anew at the next try: the file may have been replaced or the disk freed.
                 return Err(error);
             }
         }
@@ -291,20 +203,41 @@ fn day_of_hour(observation: &Observation) -> i64 {
     observation.received_at.as_second().div_euclid(86_400)
 }
 
-async fn open(dir: &std::path::Path, day: i32) -> Result<DayWriter, Error> {
-    match DayWriter::open(dir, day).await {
-        Err(Error::Database(error)) if is_damage(&error) => {
-            let moved = recovery::set_aside(&history_file::path_of(dir, day))?;
-            tracing::error!(path = %moved.display(), "the day's file is damaged and was set aside; a new one begins");
-            metrics::counter!("gridward_storage_set_aside_total").increment(1);
-            DayWriter::open(dir, day).await
-        }
-        other => other,
+/// The day's file, opened unless it is; a damaged one is set aside and a new one begun.
+async fn opened<'f>(dir: &Path, file: &'f mut Option<DayWriter>, day: i32) -> Result<&'f mut DayWriter, Error> {
+    if file.as_ref().is_none_or(|open| open.day != day) {
+        close(file).await;
+        let open = match DayWriter::open(dir, day).await {
+            Err(error) if error.is_damage() => {
+                replace(dir, file, day).await?;
+                DayWriter::open(dir, day).await?
+            }
+            other => other?,
+        };
+        *file = Some(open);
+    }
+    file.as_mut().ok_or(Error::Closed)
+}
+
+async fn replace(dir: &Path, file: &mut Option<DayWriter>, day: i32) -> Result<(), Error> {
+    close(file).await;
+    let moved = recovery::set_aside(&history_file::path_of(dir, day))?;
+    tracing::error!(path = %moved.display(), "the day's file is damaged and was set aside; a new one begins");
+    metrics::counter!("gridward_storage_set_aside_total").increment(1);
+    Ok(())
+}
+
+async fn close(file: &mut Option<DayWriter>) {
+    if let Some(open) = file.take() {
+        open.close().await;
     }
 }
 
-/// SQLite's primary result codes CORRUPT and NOTADB.
-fn is_damage(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+/// Tries whether a write would succeed now.
+async fn probe(dir: &Path, file: &mut Option<DayWriter>) -> Result<(), Error> {
+    let tried = opened(dir, file, day_of(Timestamp::now())).await?.probe().await;
+    if tried.is_err() {
+        close(file).await;
+    }
+    tried
 }

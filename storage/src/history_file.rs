@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use model::{Observation, Quality, SourceId, Timestamp, Value};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{ConnectOptions, Connection, QueryBuilder, Row, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, QueryBuilder, Row, Sqlite};
 
 use crate::Error;
 use crate::db::options;
@@ -51,6 +51,21 @@ pub(crate) fn days(dir: &Path) -> Vec<i32> {
     days
 }
 
+/// Files of days that were set aside as damaged, with their companions.
+pub(crate) fn set_aside_files(dir: &Path) -> Vec<(i32, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir(dir.join("history")) else { return Vec::new() };
+    let mut files: Vec<(i32, PathBuf)> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_str()?;
+            let day = name.get(..10).filter(|_| name.contains(".corrupt-"))?.replace('-', "").parse().ok()?;
+            Some((day, path))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
 /// A day's file open for writing.
 pub(crate) struct DayWriter {
     pub(crate) day: i32,
@@ -70,6 +85,19 @@ impl DayWriter {
             sqlx::query_scalar("SELECT MAX(seq) FROM observation").fetch_one(&mut connection).await?;
         let names = rows.into_iter().map(|(id, text)| (text, id)).collect();
         Ok(Self { day, connection, names, last_row: last_row.unwrap_or(0) })
+    }
+
+    /// Closes the file; until this returns it must not be renamed.
+    pub(crate) async fn close(self) {
+        let _ = self.connection.close().await;
+    }
+
+    /// Tries whether a write would succeed.
+    pub(crate) async fn probe(&mut self) -> Result<(), Error> {
+        // Any change of the header is a write with a sync; the number means nothing.
+        let number = Timestamp::now().as_second() & 0x7fff_ffff;
+        sqlx::query(AssertSqlSafe(format!("PRAGMA user_version = {number}"))).execute(&mut self.connection).await?;
+        Ok(())
     }
 
     /// Writes all of them in one transaction; answers the last row's number. On an error nothing is kept.
@@ -150,7 +178,21 @@ pub(crate) async fn reader(dir: &Path, day: i32) -> Result<Option<SqliteConnecti
     if !path.exists() {
         return Ok(None);
     }
-    Ok(Some(options(&path).create_if_missing(false).connect().await?))
+    let opened = options(&path).create_if_missing(false).connect().await;
+    if opened.is_err() && !has_log(&path) {
+        // With a full disk the companions of a closed file cannot be made; without a log it can be read as it is.
+        let as_it_is = options(&path).create_if_missing(false).read_only(true).immutable(true);
+        if let Ok(connection) = as_it_is.connect().await {
+            return Ok(Some(connection));
+        }
+    }
+    Ok(Some(opened?))
+}
+
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|found| found.len() > 0)
 }
 
 pub(crate) fn observation_of(row: &SqliteRow) -> Result<Observation, Error> {

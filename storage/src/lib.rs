@@ -16,6 +16,7 @@ mod error;
 mod health;
 mod history;
 mod history_file;
+mod history_read;
 mod log;
 mod meta;
 mod recovery;
@@ -32,6 +33,9 @@ pub use history::{Bucket, History, HistoryQuery, HistorySeq};
 pub use log::{AuditFilter, Log, VerifyReport};
 pub use meta::Meta;
 pub use recovery::RecoveryReport;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use recovery::torn_bytes;
 pub use registry::{Credentials, Registry, SourceFilter, SourceRow, with_inner};
 pub use users::{Lockout, MIN_PASSWORD_CHARS, NewToken, TokenInfo, User, Users, random_password};
 
@@ -68,7 +72,7 @@ impl Storage {
     pub async fn open(config: &Config, opener: Opener) -> Result<(Self, RecoveryReport), Error> {
         recovery::make_folders(&config.data_dir)?;
         let (lock, report) = match opener {
-            Opener::Hub => (Some(recovery::lock(&config.data_dir)?), recovery::inspect(&config.data_dir)?),
+            Opener::Hub => (Some(recovery::lock(&config.data_dir)?), recovery::inspect(&config.data_dir).await?),
             Opener::Tool => (None, RecoveryReport::default()),
         };
         let health = health::Health::new();

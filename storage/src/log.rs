@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::Error;
 use crate::db::Db;
-use crate::health::Health;
+use crate::health::{Health, PROBE, Writer};
 use crate::registry::{json, unreadable};
 
 /// Appends that may wait; beyond it callers wait for room.
@@ -193,10 +194,20 @@ impl Log {
 /// The one writer: takes what waits, in one transaction.
 async fn write(db: Db, mut appends: mpsc::Receiver<Append>, health: Health) {
     let mut group = Vec::with_capacity(GROUP);
-    while appends.recv_many(&mut group, GROUP).await > 0 {
+    loop {
+        match timeout(PROBE, appends.recv_many(&mut group, GROUP)).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(_) if health.is_failing(Writer::Log) => {
+                let tried = probe(&db).await.map_err(|error| error.for_want_of_space(&db.dir));
+                health.note(Writer::Log, &tried);
+                continue;
+            }
+            Err(_) => continue,
+        }
         metrics::gauge!("gridward_queue_depth", "queue" => "log").set(appends.len() as f64);
-        let written = commit(&db, &group).await;
-        health.note(&written);
+        let written = commit(&db, &group).await.map_err(|error| error.for_want_of_space(&db.dir));
+        health.note(Writer::Log, &written);
         match written {
             Ok(entries) => {
                 let mut entries = entries.into_iter();
@@ -214,6 +225,16 @@ async fn write(db: Db, mut appends: mpsc::Receiver<Append>, health: Health) {
             }
         }
     }
+}
+
+/// Tries whether a write would succeed now.
+async fn probe(db: &Db) -> Result<(), Error> {
+    let now = Timestamp::now().as_millisecond().to_string().into_bytes();
+    sqlx::query("INSERT INTO meta (name, value) VALUES ('probe', $1) ON CONFLICT (name) DO UPDATE SET value = $1")
+        .bind(now)
+        .execute(&db.write)
+        .await?;
+    Ok(())
 }
 
 async fn commit(db: &Db, group: &[Append]) -> Result<Vec<LogEntry>, Error> {

@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use sqlx::{ConnectOptions, Connection};
+
 use crate::Error;
 
 /// What a start found and mended.
@@ -42,17 +44,28 @@ pub(crate) fn lock(dir: &Path) -> Result<FolderLock, Error> {
 }
 
 /// Looks at every file and tells what a crash has left. Call it under the lock only.
-pub(crate) fn inspect(dir: &Path) -> Result<RecoveryReport, Error> {
+pub(crate) async fn inspect(dir: &Path) -> Result<RecoveryReport, Error> {
     let mut report = RecoveryReport::default();
+    let mut short = Vec::new();
     for folder in [dir.to_owned(), dir.join("history")] {
         let entries = fs::read_dir(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             if name.ends_with(".db-wal") {
                 report.cut_bytes += fs::read(&path).map(|bytes| torn_bytes(&bytes)).unwrap_or(0);
-            } else if name.ends_with(".db") && folder != dir && !looks_whole(&path) {
-                report.set_aside.push(set_aside(&path)?);
+            } else if name.ends_with(".db") && folder != dir {
+                match look_of(&path) {
+                    Look::Whole => {}
+                    Look::Short => short.push(path),
+                    Look::Foreign => report.set_aside.push(set_aside(&path)?),
+                }
             }
+        }
+    }
+    // Only now that all logs are measured: opening a file takes its log in.
+    for path in short {
+        if !is_whole_with_its_log(&path).await {
+            report.set_aside.push(set_aside(&path)?);
         }
     }
     if report.cut_bytes > 0 {
@@ -68,7 +81,10 @@ pub(crate) fn inspect(dir: &Path) -> Result<RecoveryReport, Error> {
 
 /// Renames a day file and its companions out of the way.
 pub(crate) fn set_aside(path: &Path) -> Result<PathBuf, Error> {
-    let stamp = model::Timestamp::now().as_second();
+    let mut stamp = model::Timestamp::now().as_second();
+    while with_suffix(path, &format!(".corrupt-{stamp}")).exists() {
+        stamp += 1;
+    }
     for companion in ["-wal", "-shm"] {
         let from = with_suffix(path, companion);
         if from.exists() {
@@ -80,22 +96,33 @@ pub(crate) fn set_aside(path: &Path) -> Result<PathBuf, Error> {
     Ok(to)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// Whether a database file has its header and all the pages the header speaks of.
-fn looks_whole(path: &Path) -> bool {
+/// What a database file looks like from outside.
+#[derive(Debug, PartialEq)]
+enum Look {
+    /// Its header, and all the pages the header speaks of.
+    Whole,
+    /// Fewer pages than its header speaks of: cut short, or the hub was killed while a checkpoint brought pages over
+    /// from the log, which then still has them.
+    Short,
+    /// No header.
+    Foreign,
+}
+
+fn look_of(path: &Path) -> Look {
     let mut header = [0u8; 100];
-    let Ok(mut file) = File::open(path) else { return false };
+    let Ok(mut file) = File::open(path) else { return Look::Foreign };
     let len = file.metadata().map(|m| m.len()).unwrap_or(0);
     if len == 0 {
-        return true; // Made and never written: SQLite takes it as new.
+        return Look::Whole; // Made and never written: SQLite takes it as new.
     }
     if file.read_exact(&mut header).is_err() || &header[..16] != b"SQLite format 3\0" {
-        return false;
+        return Look::Foreign;
     }
     let page = match u16::from_be_bytes([header[16], header[17]]) {
         1 => 65_536,
@@ -103,7 +130,16 @@ fn looks_whole(path: &Path) -> bool {
     };
     let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
     let count_is_current = header[24..28] == header[92..96];
-    !count_is_current || len >= page * pages
+    if !count_is_current || len >= page * pages { Look::Whole } else { Look::Short }
+}
+
+/// Lets SQLite take the log in and look at every page.
+async fn is_whole_with_its_log(path: &Path) -> bool {
+    let Ok(mut connection) = crate::db::options(path).create_if_missing(false).connect().await else { return false };
+    let checked: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
+    // Closed before the file may be renamed: a connection that ends later would delete the log of its successor.
+    let _ = connection.close().await;
+    checked.is_ok_and(|answer| answer == "ok")
 }
 
 const WAL_HEADER: usize = 32;

@@ -1,5 +1,8 @@
 //! Users, their passwords, tokens and sessions. Passwords, tokens and session keys are kept as hashes only.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -8,6 +11,7 @@ use rand::RngCore;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use tokio::sync::Semaphore;
 
 use crate::Error;
 use crate::db::Db;
@@ -19,6 +23,12 @@ const FREE_FAILURES: i64 = 5;
 const FIRST_LOCK_S: i64 = 60;
 /// The longest lock in seconds.
 const LONGEST_LOCK_S: i64 = 900;
+/// After this long without a wrong password a name's count begins anew, and its row is deleted.
+const FORGET_MS: i64 = 3_600_000;
+/// Passwords checked at a time: argon2 takes 19 MiB and a core for each.
+const CHECKS: usize = 4;
+/// How long a check waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
 /// The shortest password taken.
 pub const MIN_PASSWORD_CHARS: usize = 8;
 
@@ -70,11 +80,12 @@ pub struct Lockout {
 #[derive(Clone)]
 pub struct Users {
     db: Db,
+    checks: Arc<Semaphore>,
 }
 
 impl Users {
     pub(crate) fn new(db: Db) -> Self {
-        Self { db }
+        Self { db, checks: Arc::new(Semaphore::new(CHECKS)) }
     }
 
     /// Adds a person; an error when the name is taken.
@@ -118,13 +129,16 @@ impl Users {
         row.as_ref().map(user_of).transpose()
     }
 
-    /// The person, when the password is right; takes as long for a name that does not exist.
+    /// The person, when the password is right; takes as long for a name that does not exist. Few are checked at a time:
+    /// [`Error::Busy`] when the turn does not come.
     pub async fn check(&self, name: &str, password: &str) -> Result<Option<User>, Error> {
         let stored: Option<String> = sqlx::query_scalar("SELECT password FROM person WHERE name = $1")
             .bind(name)
             .fetch_optional(&self.db.read)
             .await?;
         let known = stored.is_some();
+        let turn = tokio::time::timeout(TURN, self.checks.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(Error::Busy) };
         let right = verify_password(password, stored).await?;
         if known && right { self.get(name).await } else { Ok(None) }
     }
@@ -139,14 +153,19 @@ impl Users {
         Ok((left_ms > 0).then(|| Lockout { retry_after_s: u64::try_from(left_ms).unwrap_or(0).div_ceil(1_000) }))
     }
 
-    /// Notes a wrong password; the sixth in a row locks the name for a minute, each further one for twice as long, at
-    /// most 15 minutes.
+    /// Notes a wrong password; the fifth in a row locks the name for a minute, each further one for twice as long, at
+    /// most 15 minutes. An hour without one and the count begins anew.
     pub async fn note_failure(&self, name: &str, now: Timestamp) -> Result<(), Error> {
+        let now_ms = now.as_millisecond();
+        // Names are whatever strangers type; without this the table would hold them for ever.
+        sqlx::query("DELETE FROM attempt WHERE until_ms < $1").bind(now_ms - FORGET_MS).execute(&self.db.write).await?;
+        // Before it is locked, `until_ms` is the time of the last failure: over, and remembered.
         let failures: i64 = sqlx::query_scalar(
-            "INSERT INTO attempt (name, failures, until_ms) VALUES ($1, 1, 0) ON CONFLICT (name) DO UPDATE \
-             SET failures = attempt.failures + 1 RETURNING failures",
+            "INSERT INTO attempt (name, failures, until_ms) VALUES ($1, 1, $2) ON CONFLICT (name) DO UPDATE \
+             SET failures = attempt.failures + 1, until_ms = MAX(attempt.until_ms, $2) RETURNING failures",
         )
         .bind(name)
+        .bind(now_ms)
         .fetch_one(&self.db.write)
         .await?;
         if failures >= FREE_FAILURES {
@@ -154,7 +173,7 @@ impl Users {
             let lock_s = (FIRST_LOCK_S << doublings).min(LONGEST_LOCK_S);
             sqlx::query("UPDATE attempt SET until_ms = $2 WHERE name = $1")
                 .bind(name)
-                .bind(now.as_millisecond() + lock_s * 1_000)
+                .bind(now_ms + lock_s * 1_000)
                 .execute(&self.db.write)
                 .await?;
         }
@@ -244,11 +263,13 @@ impl Users {
         let Some(token) = row.as_ref().map(token_of).transpose()? else { return Ok(None) };
         let recently = token.last_used_at.is_some_and(|at| now.duration_since(at).as_secs() < 60);
         if !recently {
-            sqlx::query("UPDATE token SET last_used_at = $2 WHERE id = $1")
+            let noted = sqlx::query("UPDATE token SET last_used_at = $2 WHERE id = $1")
                 .bind(token.id.as_str())
                 .bind(now.to_string())
                 .execute(&self.db.write)
-                .await?;
+                .await;
+            // With a full disk the token still opens what can be read.
+            noted.map_or_else(|error| tracing::debug!(%error, "a token's use could not be noted"), drop);
         }
         Ok(Some(token))
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use model::log::Audit;
 use model::{
@@ -9,7 +10,7 @@ use model::{
 };
 use storage::{AuditFilter, Config, Credentials, HistoryQuery, HistorySeq, Opener, SourceFilter, SourceRow, Storage};
 
-async fn open(dir: &std::path::Path) -> Storage {
+async fn open(dir: &Path) -> Storage {
     let config = Config { data_dir: dir.to_owned(), ..Config::default() };
     Storage::open(&config, Opener::Hub).await.unwrap().0
 }
@@ -297,4 +298,125 @@ async fn dead_letters_are_bounded() {
     storage.dead_letters().append(&vec![letter; 5]).await.unwrap();
     assert_eq!(storage.dead_letters().count().await.unwrap(), 3);
     assert_eq!(storage.dead_letters().list(None, 10).await.unwrap()[0].id, 5);
+}
+
+/// Opens the folder of a storage that was just dropped; its writers may hold the lock for a moment.
+async fn reopen(dir: &Path) -> (Storage, storage::RecoveryReport) {
+    let config = Config { data_dir: dir.to_owned(), ..Config::default() };
+    for _ in 0..200 {
+        if let Ok(opened) = Storage::open(&config, Opener::Hub).await {
+            return opened;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    Storage::open(&config, Opener::Hub).await.unwrap()
+}
+
+fn whole_range(source: &str) -> HistoryQuery {
+    HistoryQuery {
+        source: source.into(),
+        reading: None,
+        from: Timestamp::from_second(1_794_000_000).unwrap(),
+        to: Timestamp::from_second(1_797_000_000).unwrap(),
+        limit: 1_000,
+    }
+}
+
+/// The newest day's file.
+fn newest_day(dir: &Path) -> std::path::PathBuf {
+    let entries = std::fs::read_dir(dir.join("history")).unwrap().map(|e| e.unwrap().path());
+    entries.filter(|p| p.extension().is_some_and(|e| e == "db")).max().unwrap()
+}
+
+#[tokio::test]
+async fn what_a_gateway_sends_days_late_is_found_at_its_own_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    let day = 86_400;
+    let mut late = observation("s", 1.0, 100);
+    late.received_at = observation("s", 1.0, 5 * day).received_at;
+    let in_time = [observation("s", 0.0, 0), observation("s", 2.0, 200)];
+    for o in in_time.iter().chain([&late]) {
+        storage.history().append(vec![o.clone()]).await.unwrap();
+    }
+    let at = |second: i64| observation("s", 0.0, second).phenomenon_time;
+    let query = HistoryQuery { from: at(0), to: at(1_000), ..whole_range("s") };
+    let values = |found: Vec<Observation>| found.iter().map(|o| o.value.as_number().unwrap()).collect::<Vec<_>>();
+    assert_eq!(values(storage.history().query(&query).await.unwrap()), [0.0, 1.0, 2.0]);
+    let first_two = HistoryQuery { limit: 2, ..query.clone() };
+    assert_eq!(values(storage.history().query(&first_two).await.unwrap()), [0.0, 1.0]);
+    let buckets = storage.history().buckets(&query, 1_000_000).await.unwrap();
+    let whole: Vec<_> = buckets.iter().map(|b| (b.count, b.avg)).collect();
+    assert_eq!(whole, [(3, 1.0)], "one step, though its observations lie in two files");
+}
+
+#[tokio::test]
+async fn a_day_damaged_in_its_middle_is_passed_over_and_then_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    let day = 86_400;
+    storage.history().append(vec![observation("s", 1.0, 0)]).await.unwrap();
+    let many = (0..2_000).map(|n| observation("s", f64::from(n), day + i64::from(n))).collect();
+    storage.history().append(many).await.unwrap();
+    drop(storage);
+    let (storage, _) = reopen(dir.path()).await;
+    let path = newest_day(dir.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let pages = bytes.len() / 4_096;
+    assert!(pages > 8, "{pages}");
+    // All pages but the header's: the tables' roots too.
+    bytes[4_096..].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    storage.history().last_values().await.unwrap();
+    assert_eq!(storage.history().query(&whole_range("s")).await.unwrap().len(), 1, "the other day still answers");
+    // The writer finds it too; readings go on in a new file.
+    storage.history().append(vec![observation("s", 7.0, day + 5_000)]).await.unwrap();
+    let found = storage.history().query(&whole_range("s")).await.unwrap();
+    assert_eq!(found.iter().map(|o| o.value.as_number().unwrap()).collect::<Vec<_>>(), [1.0, 7.0]);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_a_kill_cut_short_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    for n in 0..600 {
+        storage.history().append(vec![observation("s", f64::from(n), i64::from(n))]).await.unwrap();
+    }
+    // As a kill leaves it: all pages in the log, some brought over, the header first.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join("history")).unwrap();
+    let day = newest_day(dir.path());
+    let log = std::path::PathBuf::from(format!("{}-wal", day.display()));
+    let name = day.file_name().unwrap();
+    let to = copy.path().join("history").join(name);
+    std::fs::copy(&log, format!("{}-wal", to.display())).unwrap();
+    std::fs::copy(&day, &to).unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&day);
+    let mut other = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut other).await.unwrap();
+    let whole = std::fs::read(&day).unwrap();
+    assert!(whole.len() > 4 * 4_096);
+    std::fs::write(&to, &whole[..2 * 4_096]).unwrap();
+    let (storage, report) = reopen(copy.path()).await;
+    assert_eq!(report.set_aside, Vec::<std::path::PathBuf>::new());
+    assert_eq!(storage.history().query(&whole_range("s")).await.unwrap().len(), 600);
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_forgotten_after_an_hour_and_few_are_checked_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = open(dir.path()).await.users().clone();
+    let now = Timestamp::now();
+    for name in ["a", "b"] {
+        for _ in 0..4 {
+            users.note_failure(name, now).await.unwrap();
+        }
+    }
+    let later = now.checked_add(jiff::SignedDuration::from_mins(61)).unwrap();
+    users.note_failure("a", later).await.unwrap();
+    assert_eq!(users.lockout("a", later).await.unwrap(), None, "the four of an hour ago no longer count");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("gridward.db"));
+    let mut reader = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM attempt").fetch_one(&mut reader).await.unwrap();
+    assert_eq!(rows, 1, "names that strangers typed do not stay");
 }
