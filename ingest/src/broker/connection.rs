@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::core::{Core, Origin};
-use super::message::Message;
+use super::message::{self, Message};
 use super::session::{Session, Wire};
 use super::users::Caller;
 use super::wire::{self, Connect, Control, Decoder, Encoder, Granted, In, Refusal, Version, Welcome, Will};
@@ -31,6 +31,9 @@ use crate::topic;
 
 /// How long a client may take to say CONNECT.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// How long a client with a wrong password waits for its answer.
+const WRONG_LOGIN: Duration = Duration::from_secs(1);
 
 /// Unacknowledged messages of one publisher beyond which its connection is read no further.
 const OUTSTANDING: usize = 4096;
@@ -89,6 +92,13 @@ async fn run(core: &Arc<Core>, stream: TcpStream) -> Result<(), ClientError> {
         Ok(admitted) => admitted,
         Err(refusal) => {
             counter!("gridward_broker_refused_total", "reason" => reason(refusal)).increment(1);
+            if refusal == Refusal::BadLogin {
+                // Guesses cost time, and a connection each.
+                tokio::select! {
+                    () = tokio::time::sleep(WRONG_LOGIN) => {}
+                    () = core.token.cancelled() => return Ok(()),
+                }
+            }
             let mut out = BytesMut::new();
             encoder.refuse(refusal, &mut out);
             let _ = timeout(LAST_WORDS, write.write_all(&out)).await;
@@ -291,12 +301,10 @@ impl Reader {
                 if let Some(end) = self.take(packet).await? {
                     return Ok(end);
                 }
-                if self.wire.closing.is_cancelled() {
+                // After each packet: a buffer holds thousands of small ones.
+                if self.wire.closing.is_cancelled() || !self.room().await {
                     return Ok(End::Lost { session_expiry_s: None });
                 }
-            }
-            if !self.room().await {
-                return Ok(End::Lost { session_expiry_s: None });
             }
             if buf.capacity() - buf.len() < chunk / 2 {
                 buf.reserve(chunk);
@@ -400,7 +408,7 @@ impl Reader {
                 self.qos2.increment(1);
                 let ack = enter(Answer::Pubrec);
                 if !packet_id.is_some_and(|id| self.session.receive_once(id)) {
-                    // Ours already; the answer was lost.
+                    // Ours already, and answered; the answer was lost.
                     if let Some(ack) = ack {
                         ack.done();
                     }
@@ -411,14 +419,8 @@ impl Reader {
         };
         let properties = if self.version == Version::V5 { publish.properties } else { None };
         let (properties, expires_at) = Message::take_properties(properties, now);
-        let message = Message {
-            topic: publish.topic,
-            payload: publish.payload,
-            qos,
-            retain: publish.retain,
-            properties,
-            expires_at,
-        };
+        let (topic, payload) = message::detached(&publish.topic, &publish.payload);
+        let message = Message { topic, payload, qos, retain: publish.retain, properties, expires_at };
         self.core.publish(message, ack, Origin { session: Some(&self.session), closing: &self.wire.closing }).await;
         Ok(())
     }
@@ -440,12 +442,14 @@ struct Writer {
 impl Writer {
     async fn run(mut self, mut write: OwnedWriteHalf, first: BytesMut) {
         let mut buf = first;
+        // Whether messages are among the bytes: answers to pings are no progress of a subscriber.
+        let mut has_messages = false;
         let mut batch = Vec::new();
         let mut tickets = Vec::new();
         loop {
             let is_closing = self.wire.closing.is_cancelled();
             if !is_closing {
-                self.fill(&mut buf, &mut batch, &mut tickets);
+                has_messages |= self.fill(&mut buf, &mut batch, &mut tickets);
             }
             if buf.is_empty() {
                 if is_closing {
@@ -467,9 +471,11 @@ impl Writer {
                     self.wire.closing.cancel();
                     return;
                 }
-                Ok(_) => self.session.progressed(),
+                Ok(_) if has_messages => self.session.progressed(),
+                Ok(_) => {}
             }
             if !buf.has_remaining() {
+                has_messages = false;
                 buf.clear();
                 if buf.capacity() > 4 * WRITE_BATCH {
                     buf = BytesMut::new();
@@ -491,13 +497,17 @@ impl Writer {
         tickets.clear();
         self.wire.ledger.take_ready(tickets);
         for ticket in tickets.iter() {
+            if ticket.answer == Answer::Pubrec {
+                self.session.answered_once(ticket.packet_id);
+            }
             self.encoder.answer(*ticket, buf);
         }
     }
 
-    fn fill(&mut self, buf: &mut BytesMut, batch: &mut Vec<super::session::ToSend>, tickets: &mut Vec<Ticket>) {
+    /// Puts what waits into the buffer; whether messages are among it.
+    fn fill(&mut self, buf: &mut BytesMut, batch: &mut Vec<super::session::ToSend>, tickets: &mut Vec<Ticket>) -> bool {
         if buf.len() >= WRITE_BATCH {
-            return;
+            return false;
         }
         let controls = self.wire.take_controls();
         if !controls.is_empty() {
@@ -510,11 +520,12 @@ impl Writer {
         if self.wire.ledger.is_abandoned() {
             // A message of this publisher was lost on the way to the hub: it has to send again.
             self.wire.close(DisconnectReasonCode::UnspecifiedError);
-            return;
+            return false;
         }
         batch.clear();
         let now = Instant::now();
         self.session.take(&self.wire, WRITE_BATCH, now, batch);
+        let has_messages = !batch.is_empty();
         for item in batch.drain(..) {
             if self.encoder.publish(&item.message, item.packet_id, item.dup, now, buf).is_err() {
                 // Larger than the client takes: as if delivered (MQTT-3.1.2-25).
@@ -524,5 +535,6 @@ impl Writer {
                 }
             }
         }
+        has_messages
     }
 }

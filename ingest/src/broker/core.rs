@@ -19,8 +19,8 @@ use super::wire::{Granted, Options};
 use crate::ledger::Ack;
 use crate::topic::{self, TopicTree};
 
-/// For how long a subscriber may take nothing while publishers wait for it.
-const STALLED: Duration = Duration::from_secs(30);
+/// How often expired kept messages are looked for.
+const EXPIRY_SWEEP: Duration = Duration::from_secs(60);
 
 /// How often those who wait look whether waiting still makes sense.
 const WAIT_STEP: Duration = Duration::from_millis(250);
@@ -40,6 +40,7 @@ pub(super) struct Core {
     retained: Mutex<Retained>,
     budget: Arc<Budget>,
     names: AtomicU64,
+    swept_at: Mutex<Instant>,
 }
 
 /// A subscription in the tree.
@@ -54,6 +55,19 @@ struct Subscriber {
 struct Retained {
     by_topic: HashMap<ByteString, Arc<Message>>,
     bytes: usize,
+}
+
+impl Retained {
+    fn forget_expired(&mut self, now: Instant) {
+        let bytes = &mut self.bytes;
+        self.by_topic.retain(|_, message| {
+            let is_over = message.is_expired(now);
+            if is_over {
+                *bytes -= message.size();
+            }
+            !is_over
+        });
+    }
 }
 
 /// Where a message comes from.
@@ -79,6 +93,7 @@ impl Core {
             tree: RwLock::default(),
             retained: Mutex::default(),
             names: AtomicU64::new(0),
+            swept_at: Mutex::new(Instant::now()),
         }
     }
 
@@ -166,9 +181,15 @@ impl Core {
             RetainHandling::NoAtSubscribe => false,
         };
         if wanted {
-            for message in self.kept(filter) {
+            let kept = self.kept(filter);
+            let count = kept.len();
+            for (number, message) in kept.into_iter().enumerate() {
                 let qos = message.qos.min(options.qos);
-                session.push_retained(Delivery { message, qos, retain: true, ack: None });
+                if !session.push_retained(Delivery { message, qos, retain: true, ack: None }) {
+                    let dropped = (count - number) as u64;
+                    counter!("gridward_broker_dropped_total", "reason" => "retained_queue_full").increment(dropped);
+                    break;
+                }
             }
         }
         Granted::Qos(options.qos)
@@ -264,12 +285,16 @@ impl Core {
             () = tokio::time::sleep(WAIT_STEP) => {}
             () = origin.closing.cancelled() => return false,
         }
-        if !session.is_hub && session.stalled_for().is_some_and(|t| t > STALLED) {
+        if !session.is_hub && self.has_stalled(session) {
             warn!(client = %session.id, "a subscriber takes nothing and is closed, others wait for it");
             counter!("gridward_broker_closed_total", "reason" => "stalled").increment(1);
             session.close(DisconnectReasonCode::QuotaExceeded);
         }
         true
+    }
+
+    fn has_stalled(&self, session: &Session) -> bool {
+        session.stalled_for().is_some_and(|time| time > Duration::from_secs(self.config.slow_client_s))
     }
 
     /// Who gets a message, each once with the highest QoS of its subscriptions.
@@ -288,6 +313,10 @@ impl Core {
                 None => found.push((Arc::clone(&s.session), s.options)),
             }
         });
+        // The hub first: it does not wait until some other subscriber has room.
+        if let Some(hub) = found.iter().position(|(session, _)| session.is_hub) {
+            found.swap(0, hub);
+        }
         found
     }
 
@@ -307,11 +336,54 @@ impl Core {
             }
             waiting += session.depth().0;
         }
+        let mut swept = lock(&self.swept_at);
+        if now.duration_since(*swept) >= EXPIRY_SWEEP {
+            *swept = now;
+            lock(&self.retained).forget_expired(now);
+        }
+        drop(swept);
         gauge!("gridward_broker_connections").set(self.connections.load(Ordering::Relaxed) as f64);
         gauge!("gridward_broker_sessions").set(sessions.len() as f64);
         gauge!("gridward_broker_queued_messages").set(waiting as f64);
         gauge!("gridward_broker_queued_bytes").set(self.budget.used() as f64);
         gauge!("gridward_broker_retained").set(lock(&self.retained).by_topic.len() as f64);
+    }
+
+    /// A second, or less when the hub stops.
+    pub async fn pause(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = self.token.cancelled() => {}
+        }
+    }
+
+    /// With the memory for all queues used up: clients that take nothing are closed, then what lies there for clients
+    /// that are away goes, the largest heap first. Else they would keep those waiting who are there.
+    pub fn relieve(&self) {
+        if !self.budget.is_exceeded() {
+            return;
+        }
+        let sessions: Vec<Arc<Session>> = lock(&self.sessions).values().cloned().collect();
+        for session in sessions.iter().filter(|s| !s.is_hub && self.has_stalled(s)) {
+            warn!(client = %session.id, "a subscriber takes nothing and is closed, the memory for queues is used up");
+            counter!("gridward_broker_closed_total", "reason" => "stalled").increment(1);
+            session.close(DisconnectReasonCode::QuotaExceeded);
+        }
+        let mut away: Vec<(usize, &Arc<Session>)> = sessions
+            .iter()
+            .filter_map(|session| match session.depth() {
+                (_, bytes, false) if bytes > 0 => Some((bytes, session)),
+                _ => None,
+            })
+            .collect();
+        away.sort_by_key(|(bytes, _)| *bytes);
+        while self.budget.is_exceeded()
+            && let Some((_, session)) = away.pop()
+        {
+            let dropped = session.shed();
+            warn!(client = %session.id, dropped, "messages for a client that is away are dropped, memory is used up");
+            counter!("gridward_broker_dropped_total", "reason" => "offline_queue_full").increment(dropped as u64);
+        }
     }
 
     /// Closes every connection, as the hub stops.

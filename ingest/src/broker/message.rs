@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use rmqtt_codec::v5::PublishProperties;
 
@@ -27,7 +27,13 @@ pub(super) struct Message {
 impl Message {
     /// What it counts for in a queue: its bytes and about what the structures around it take.
     pub fn size(&self) -> usize {
-        self.topic.len() + self.payload.len() + 64
+        let properties = self.properties.as_ref().map_or(0, |p| {
+            let users: usize = p.user_properties.iter().map(|(key, value)| key.len() + value.len() + 64).sum();
+            let data = p.correlation_data.as_ref().map_or(0, Bytes::len);
+            let texts = [&p.content_type, &p.response_topic].into_iter().flatten().map(|text| text.len());
+            256 + users + data + texts.sum::<usize>()
+        });
+        self.topic.len() + self.payload.len() + properties + 64
     }
 
     pub fn is_expired(&self, now: Instant) -> bool {
@@ -63,15 +69,28 @@ impl Message {
 
     /// A copy that does not hold on to the buffer it was read into, for keeping.
     pub fn detached(&self) -> Self {
+        let (topic, payload) = detached(&self.topic, &self.payload);
         Self {
-            topic: ByteString::from(self.topic.to_string()),
-            payload: Bytes::copy_from_slice(&self.payload),
+            topic,
+            payload,
             qos: self.qos,
             retain: self.retain,
             properties: self.properties.clone(),
             expires_at: self.expires_at,
         }
     }
+}
+
+/// A topic and payload in memory of their own. What is read shares one buffer of 64 KiB; a queue that takes one message
+/// in a thousand would hold a buffer for each, a hundred times what it counts.
+pub(super) fn detached(topic: &ByteString, payload: &Bytes) -> (ByteString, Bytes) {
+    let mut both = BytesMut::with_capacity(topic.len() + payload.len());
+    both.extend_from_slice(topic.as_bytes());
+    both.extend_from_slice(payload);
+    let mut both = both.freeze();
+    let payload = both.split_off(topic.len());
+    // The bytes of a text are text.
+    (ByteString::try_from(both).unwrap_or_default(), payload)
 }
 
 /// One message on the way to one subscriber.

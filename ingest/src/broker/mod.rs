@@ -17,13 +17,18 @@
 //! - After a start nothing is taken from publishers until the hub's link has subscribed (10 seconds at most).
 //! - No message of QoS 1 is dropped while its subscriber is connected. A full queue stops the reading of publishers, so
 //!   that TCP slows them. A subscriber that takes nothing for 30 seconds while others wait is closed; the hub's link
-//!   never is.
-//! - A client that is away and keeps its session has a bounded queue; what does not fit is dropped and counted.
+//!   never is, and it is served before all others.
+//! - A client that is away and keeps its session has a bounded queue; what does not fit is dropped and counted. When the
+//!   memory for all queues is used up, what lies there for clients that are away goes first.
 //! - Messages of QoS 0 are dropped, counted, when a subscriber's queue is three quarters full.
-//! - QoS 2 is taken from publishers exactly once while the hub runs; subscribers are granted QoS 1 at most.
+//! - QoS 2 is taken from publishers exactly once while the hub runs, but that a message whose publisher lost its
+//!   connection before the answer was written may come twice; subscribers are granted QoS 1 at most.
 
 mod connection;
 mod core;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 mod session;
 mod users;
@@ -70,10 +75,12 @@ pub struct Config {
     pub max_subscriptions: usize,
     /// The largest packet taken, in bytes; a client that sends a larger one is closed.
     pub max_packet_bytes: u32,
-    /// The memory for messages that wait for one client, in bytes.
+    /// The memory for messages that wait for one client or are on their way to it, in bytes.
     pub queue_bytes: usize,
-    /// The memory for messages that wait for all clients together, in bytes.
+    /// The same for all clients together. Those who are away get half of it; the hub's own link is not counted against it.
     pub total_queue_bytes: usize,
+    /// For how many seconds a client may take no message while others wait for it, before it is closed.
+    pub slow_client_s: u64,
     /// For how long the session of a client that is away is kept at most, in seconds.
     pub session_expiry_max_s: u32,
     /// The most topics with a kept (retained) message.
@@ -94,6 +101,7 @@ impl Default for Config {
             max_packet_bytes: 256 * 1024,
             queue_bytes: 64 << 20,
             total_queue_bytes: 512 << 20,
+            slow_client_s: 30,
             session_expiry_max_s: 7 * 86_400,
             max_retained: 100_000,
             max_retained_bytes: 64 << 20,
@@ -174,10 +182,17 @@ async fn run(core: Arc<Core>, listener: TcpListener) {
         tokio::spawn(async move {
             while !core.token.is_cancelled() {
                 core.sweep().await;
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                    () = core.token.cancelled() => {}
-                }
+                core.pause().await;
+            }
+        })
+    };
+    // By itself: the sweeper publishes wills, and may so wait for the memory that is freed here.
+    let reliever = {
+        let core = Arc::clone(&core);
+        tokio::spawn(async move {
+            while !core.token.is_cancelled() {
+                core.relieve();
+                core.pause().await;
             }
         })
     };
@@ -206,4 +221,5 @@ async fn run(core: Arc<Core>, listener: TcpListener) {
     core.close_all();
     let _ = tokio::time::timeout(PARTING, async { while clients.join_next().await.is_some() {} }).await;
     let _ = sweeper.await;
+    let _ = reliever.await;
 }

@@ -95,6 +95,10 @@ impl Budget {
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
+
+    pub fn is_exceeded(&self) -> bool {
+        self.used() > self.limit
+    }
 }
 
 /// A client's session.
@@ -114,7 +118,8 @@ pub(super) struct Session {
 struct Inner {
     wire: Option<Arc<Wire>>,
     queue: VecDeque<Delivery>,
-    queue_bytes: usize,
+    /// What `queue` and `inflight` hold.
+    held_bytes: usize,
     was_full: bool,
     /// Sent and not acknowledged, in the order of sending; from `resent` on they belong to an earlier connection.
     inflight: VecDeque<(u16, Delivery)>,
@@ -123,8 +128,8 @@ struct Inner {
     used_ids: HashSet<u16>,
     last_packet_id: u16,
     window: usize,
-    /// Messages of QoS 2 that are ours already and whose PUBREL has not come.
-    received: HashSet<u16>,
+    /// Messages of QoS 2 whose PUBREL has not come, and whether their PUBREC was written: only then are they ours.
+    received: HashMap<u16, bool>,
     subscriptions: HashMap<ByteString, Options>,
     expiry: Option<Duration>,
     offline_since: Option<Instant>,
@@ -155,14 +160,14 @@ impl Session {
         let inner = Inner {
             wire: None,
             queue: VecDeque::new(),
-            queue_bytes: 0,
+            held_bytes: 0,
             was_full: false,
             inflight: VecDeque::new(),
             resent: 0,
             used_ids: HashSet::new(),
             last_packet_id: 0,
             window: WINDOW,
-            received: HashSet::new(),
+            received: HashMap::new(),
             subscriptions: HashMap::new(),
             expiry: None,
             offline_since: None,
@@ -179,6 +184,9 @@ impl Session {
             old.close(DisconnectReasonCode::SessionTakenOver);
         }
         inner.resent = 0;
+        // A message that was lost before it was ours comes again and must not be taken for a repetition. One that is
+        // still on its way to the hub may so come twice; a reading kept twice is better than one kept never.
+        inner.received.retain(|_, answered| *answered);
         inner.window = window.clamp(1, WINDOW);
         inner.expiry = expiry;
         inner.offline_since = None;
@@ -216,9 +224,17 @@ impl Session {
         let size = delivery.message.size();
         let mut inner = lock(&self.inner);
         let online = inner.wire.is_some();
-        // QoS 0 leaves a quarter for what must arrive.
-        let limit = if delivery.qos == 0 { self.queue_limit / 4 * 3 } else { self.queue_limit };
-        if inner.queue_bytes + size > limit || self.budget.used() > self.budget.limit {
+        let (own, all) = (self.queue_limit, self.budget.limit);
+        let (own, all) = match delivery.qos {
+            // The town's readings do not wait for what other clients have left lying.
+            _ if self.is_hub => (own, usize::MAX),
+            // QoS 0 leaves a quarter for what must arrive.
+            0 => (own / 4 * 3, all / 4 * 3),
+            // Those who are away leave half for those who are there.
+            _ if !online => (own, all / 2),
+            _ => (own, all),
+        };
+        if inner.held_bytes + size > own || self.budget.used() > all {
             if delivery.qos == 0 || !(online || self.is_hub) {
                 return Offer::Dropped;
             }
@@ -232,19 +248,24 @@ impl Session {
         Offer::Taken
     }
 
-    /// Puts a kept message in line for a new subscription, beyond the limit if need be: the store of kept messages has
-    /// its own limit, and the message is shared with it.
-    pub fn push_retained(&self, delivery: Delivery) {
+    /// Puts a kept message in line for a new subscription; false when the client has a full queue of them already, as
+    /// one has that subscribes to everything again and again.
+    pub fn push_retained(&self, delivery: Delivery) -> bool {
         let size = delivery.message.size();
-        self.push(&mut lock(&self.inner), delivery, size);
+        let mut inner = lock(&self.inner);
+        if inner.held_bytes > self.queue_limit && !self.is_hub {
+            return false;
+        }
+        self.push(&mut inner, delivery, size);
+        true
     }
 
     fn push(&self, inner: &mut Inner, delivery: Delivery, size: usize) {
-        if inner.queue.is_empty() {
-            // An empty queue is no lack of progress.
+        if inner.queue.is_empty() && inner.inflight.is_empty() {
+            // Nothing to do is no lack of progress.
             inner.last_progress = Instant::now();
         }
-        inner.queue_bytes += size;
+        inner.held_bytes += size;
         self.budget.used.fetch_add(size, Ordering::Relaxed);
         inner.queue.push_back(delivery);
         if let Some(wire) = &inner.wire {
@@ -279,9 +300,11 @@ impl Session {
             }
             let Some(mut delivery) = inner.queue.pop_front() else { break };
             let size = delivery.message.size();
-            inner.queue_bytes -= size;
-            self.budget.used.fetch_sub(size, Ordering::Relaxed);
-            if delivery.message.is_expired(now) {
+            let is_expired = delivery.message.is_expired(now);
+            if delivery.qos == 0 || is_expired {
+                self.free(&mut inner, size);
+            }
+            if is_expired {
                 if let Some(ack) = delivery.ack {
                     ack.done();
                 }
@@ -303,14 +326,36 @@ impl Session {
             inner.resent = inner.inflight.len();
             out.push(ToSend { message: delivery, packet_id: Some(packet_id), dup: false });
         }
-        let has_room = inner.was_full && inner.queue_bytes <= self.queue_limit / 2;
-        if has_room {
-            inner.was_full = false;
-        }
+        let has_room = self.has_room_again(&mut inner);
         drop(inner);
         if has_room {
             self.room.notify_waiters();
         }
+    }
+
+    fn free(&self, inner: &mut Inner, size: usize) {
+        inner.held_bytes -= size;
+        self.budget.used.fetch_sub(size, Ordering::Relaxed);
+    }
+
+    fn has_room_again(&self, inner: &mut Inner) -> bool {
+        let has_room = inner.was_full && inner.held_bytes <= self.queue_limit / 2;
+        if has_room {
+            inner.was_full = false;
+        }
+        has_room
+    }
+
+    /// Lets go of everything in line of a client that is away; returns how many messages that were.
+    pub fn shed(&self) -> usize {
+        let mut inner = lock(&self.inner);
+        if inner.wire.is_some() || self.is_hub {
+            return 0;
+        }
+        let queue = std::mem::take(&mut inner.queue);
+        let bytes = queue.iter().map(|delivery| delivery.message.size()).sum();
+        self.free(&mut inner, bytes);
+        queue.len()
     }
 
     /// The client has a message: the publisher may be told.
@@ -324,8 +369,15 @@ impl Session {
             inner.resent -= 1;
         }
         inner.last_progress = Instant::now();
+        if let Some((_, delivery)) = &entry {
+            self.free(&mut inner, delivery.message.size());
+        }
+        let has_room = self.has_room_again(&mut inner);
         let wake = inner.wire.as_ref().filter(|_| !inner.queue.is_empty()).map(|w| Arc::clone(&w.wake));
         drop(inner);
+        if has_room {
+            self.room.notify_waiters();
+        }
         if let Some(ack) = entry.and_then(|(_, delivery)| delivery.ack) {
             ack.done();
         }
@@ -334,7 +386,7 @@ impl Session {
         }
     }
 
-    /// Bytes have reached the client.
+    /// Bytes of messages have reached the client.
     pub fn progressed(&self) {
         lock(&self.inner).last_progress = Instant::now();
     }
@@ -342,17 +394,30 @@ impl Session {
     /// For how long nothing has moved although something waits.
     pub fn stalled_for(&self) -> Option<Duration> {
         let inner = lock(&self.inner);
-        (inner.wire.is_some() && !inner.queue.is_empty()).then(|| inner.last_progress.elapsed())
+        let waits = !inner.queue.is_empty() || !inner.inflight.is_empty();
+        (inner.wire.is_some() && waits).then(|| inner.last_progress.elapsed())
     }
 
     /// Whether a message of QoS 2 is new; it is then remembered until its PUBREL.
     pub fn receive_once(&self, packet_id: u16) -> bool {
-        lock(&self.inner).received.insert(packet_id)
+        let mut inner = lock(&self.inner);
+        if inner.received.contains_key(&packet_id) {
+            return false;
+        }
+        inner.received.insert(packet_id, false);
+        true
+    }
+
+    /// The PUBREC of a message of QoS 2 has been written: its publisher need not send it again.
+    pub fn answered_once(&self, packet_id: u16) {
+        if let Some(answered) = lock(&self.inner).received.get_mut(&packet_id) {
+            *answered = true;
+        }
     }
 
     /// The PUBREL of a message of QoS 2; whether the message was known.
     pub fn release(&self, packet_id: u16) -> bool {
-        lock(&self.inner).received.remove(&packet_id)
+        lock(&self.inner).received.remove(&packet_id).is_some()
     }
 
     /// Enters a subscription: none when there are too many, else the options it had before.
@@ -399,16 +464,16 @@ impl Session {
         lock(&self.inner).expiry == Some(Duration::ZERO)
     }
 
-    /// Messages and bytes that wait.
-    pub fn depth(&self) -> (usize, usize) {
+    /// Messages and bytes that wait, and whether the client is there.
+    pub fn depth(&self) -> (usize, usize, bool) {
         let inner = lock(&self.inner);
-        (inner.queue.len() + inner.inflight.len(), inner.queue_bytes)
+        (inner.queue.len() + inner.inflight.len(), inner.held_bytes, inner.wire.is_some())
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let bytes = lock(&self.inner).queue_bytes;
+        let bytes = lock(&self.inner).held_bytes;
         self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
@@ -424,3 +489,7 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -369,6 +369,15 @@ mod tests {
     }
 
     #[test]
+    fn an_old_reading_replayed_is_no_sign_of_life_of_a_sensor_that_reports_regularly() {
+        let mut w = watch(vec![sensor("a", Some(20)), sensor("b", None)]);
+        for id in ["a", "b"] {
+            w.data(&SourceId::new(id), true, at(1));
+        }
+        assert_eq!(changes(&mut w), one("b", SourceState::Live, None));
+    }
+
+    #[test]
     fn a_state_topic_alone_makes_a_sensor_without_interval_live() {
         let mut w = watch(vec![sensor("a", None)]);
         let a = SourceId::new("a");

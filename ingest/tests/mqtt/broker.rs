@@ -382,3 +382,89 @@ async fn a_slow_subscriber_slows_publishers_and_loses_nothing() {
     }
     assert_eq!(publisher.await.unwrap(), 20_000);
 }
+
+/// A subscription at QoS 1 of a bare client; it reads nothing.
+async fn subscribe(client: &mut Bare, filter: &str) {
+    let mut body = vec![0, 1];
+    body.extend((filter.len() as u16).to_be_bytes());
+    body.extend(filter.as_bytes());
+    body.push(1);
+    client.stream.write_all(&frame(0x82, &body)).await.unwrap();
+    let mut answer = [0; 5];
+    client.stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, [0x90, 3, 0, 1, 1]);
+}
+
+/// Floods with messages of QoS 1 while the hub takes them; all must arrive and be acknowledged.
+async fn flood_reaches_the_hub(port: u16, hub: &mut Hub, count: u32) {
+    let flood = tokio::spawn(support::flood(port, "flood".into(), "flood/x".into(), count, 1));
+    let mut seen = std::collections::HashSet::new();
+    while seen.len() < count as usize {
+        seen.insert(hub.observe().await[0].value.as_number().unwrap() as u32);
+    }
+    assert_eq!(tokio::time::timeout(support::LONG, flood).await.unwrap().unwrap(), count);
+}
+
+#[tokio::test]
+async fn a_subscriber_that_only_pings_holds_nobody_up() {
+    let config =
+        broker::Config { hub_wait_s: 0, queue_bytes: 64 * 1024, slow_client_s: 1, ..broker::Config::default() };
+    let running = start(config).await;
+    let mut to_hub = MqttConfig::default();
+    to_hub.use_embedded(&running.broker);
+    let mut hub = Hub::start(to_hub, [source("g1", "flood/#", "raw")]);
+    hub.up().await;
+    let mut lazy = Bare::connect(running.port, "lazy").await;
+    subscribe(&mut lazy, "flood/#").await;
+    let (_reader, mut writer) = lazy.stream.into_split();
+    let pings = tokio::spawn(async move {
+        while writer.write_all(&[0xc0, 0]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    // Many times more than its queue holds.
+    flood_reaches_the_hub(running.port, &mut hub, 8_000).await;
+    pings.abort();
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn what_lies_for_clients_that_are_away_stops_no_one() {
+    let config = broker::Config {
+        hub_wait_s: 0,
+        queue_bytes: 256 * 1024,
+        total_queue_bytes: 256 * 1024,
+        ..broker::Config::default()
+    };
+    let running = start(config).await;
+    for id in ["away-1", "away-2", "away-3"] {
+        let args = ["-i", id, "-c", "-q", "1", "-t", "flood/#", "-V", "mqttv311"];
+        let mut client = Subscriber::start(running.port, &args);
+        settle().await;
+        client.kill();
+    }
+    let mut to_hub = MqttConfig::default();
+    to_hub.use_embedded(&running.broker);
+    let mut hub = Hub::start(to_hub, [source("g1", "flood/#", "raw")]);
+    hub.up().await;
+    let here = Subscriber::start(running.port, &["-t", "flood/#", "-q", "1", "-F", "%p"]);
+    settle().await;
+    flood_reaches_the_hub(running.port, &mut hub, 8_000).await;
+    assert_eq!(here.wait_for(8_000).await.len(), 8_000);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_waits_for_its_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("users");
+    std::fs::write(&file, "gauge:right\n").unwrap();
+    let running = start(broker::Config { users_file: Some(file), hub_wait_s: 0, ..broker::Config::default() }).await;
+    let mut stream = TcpStream::connect(("127.0.0.1", running.port)).await.unwrap();
+    let started = std::time::Instant::now();
+    stream.write_all(&frame(0x10, b"\0\x04MQTT\x04\xc2\0\x3c\0\x01h\0\x05gauge\0\x05wrong")).await.unwrap();
+    let mut all = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut all)).await.unwrap().unwrap();
+    assert_eq!(all, [0x20, 2, 0, 4]);
+    assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
+}
