@@ -1,13 +1,9 @@
 //! The desk: the fold of all incident transitions, and the only place that makes new ones.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::SignedDuration;
 use model::alarm::Title;
-use model::{
-    Actor, AlarmChange, AlarmId, AlarmTransition, Incident, IncidentChange, IncidentId, IncidentTransition, Level,
-    Origin, Right, Step, Timestamp,
-};
+use model::{Actor, AlarmId, Incident, IncidentChange, IncidentId, IncidentTransition, Origin, Right, Step, Timestamp};
 
 use crate::config::Config;
 use crate::flow;
@@ -16,14 +12,14 @@ use crate::order::{Command, Order, Refusal, RefusalCode};
 /// All incidents of the town. Pure: every answer depends on the inputs and their times alone.
 #[derive(Debug, Clone)]
 pub struct Desk {
-    config: Config,
-    incidents: BTreeMap<IncidentId, Incident>,
-    /// Where each alarm went; an alarm belongs to one incident for ever.
-    by_alarm: HashMap<AlarmId, IncidentId>,
-    /// The last alarm transition seen of each active alarm, so that a repeat changes nothing.
-    last_alarm_at: HashMap<IncidentId, Timestamp>,
-    /// The level each active alarm has, for the level of its incident.
-    alarm_levels: HashMap<AlarmId, Level>,
+    pub(crate) config: Config,
+    pub(crate) incidents: BTreeMap<IncidentId, Incident>,
+    /// Those on which work remains: all that a limit or a new alarm can be about.
+    pub(crate) open: BTreeSet<IncidentId>,
+    /// Where each alarm went last. It moves on only when it grows worse after its incident has ended.
+    pub(crate) by_alarm: HashMap<AlarmId, IncidentId>,
+    /// When an alarm of each open incident last came or went.
+    pub(crate) last_alarm_at: HashMap<IncidentId, Timestamp>,
     /// Incidents opened on a day, for the running number in their ids.
     day_counts: HashMap<String, u32>,
 }
@@ -34,9 +30,9 @@ impl Desk {
         let mut desk = Self {
             config,
             incidents: BTreeMap::new(),
+            open: BTreeSet::new(),
             by_alarm: HashMap::new(),
             last_alarm_at: HashMap::new(),
-            alarm_levels: HashMap::new(),
             day_counts: HashMap::new(),
         };
         for transition in transitions {
@@ -53,31 +49,6 @@ impl Desk {
     /// One incident.
     pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
         self.incidents.get(id)
-    }
-
-    /// Takes an alarm's transition in. Idempotent: what the incidents already show gives no further transition.
-    pub fn alarm(&mut self, transition: &AlarmTransition, now: Timestamp) -> Vec<IncidentTransition> {
-        match &transition.change {
-            AlarmChange::Raised { .. } => self.raised(transition, now),
-            AlarmChange::LevelChanged { to, .. } => {
-                let Some(incident) = self.open_incident_of(&transition.alarm) else { return Vec::new() };
-                self.alarm_levels.insert(transition.alarm.clone(), *to);
-                self.relevel(&incident, now)
-            }
-            AlarmChange::Cleared { .. } => {
-                let Some(incident) = self.open_incident_of(&transition.alarm) else { return Vec::new() };
-                if !self.incidents[&incident].active_alarms.contains(&transition.alarm) {
-                    return Vec::new();
-                }
-                let cleared = IncidentChange::AlarmCleared { alarm: transition.alarm.clone() };
-                vec![self.commit(&incident, now, Actor::Hub, None, cleared)]
-            }
-            AlarmChange::Acknowledged { .. }
-            | AlarmChange::Shelved { .. }
-            | AlarmChange::Unshelved { .. }
-            | AlarmChange::Stale
-            | AlarmChange::Fresh => Vec::new(),
-        }
     }
 
     /// Does what a person asks, or says why not; a refusal changes nothing.
@@ -123,7 +94,7 @@ impl Desk {
     }
 
     fn deadlines(&self) -> impl Iterator<Item = (&Incident, Step, Timestamp)> {
-        self.incidents.values().filter(|i| i.is_open() && !i.suspended).filter_map(|incident| {
+        self.open.iter().map(|id| &self.incidents[id]).filter(|incident| !incident.suspended).filter_map(|incident| {
             let (due, limit) = self.config.limit_after(incident.step, incident.level)?;
             if incident.breached.contains(&due) {
                 return None;
@@ -131,77 +102,6 @@ impl Desk {
             let at = incident.step_since.checked_add(limit).ok()?;
             Some((incident, due, at))
         })
-    }
-
-    fn raised(&mut self, transition: &AlarmTransition, now: Timestamp) -> Vec<IncidentTransition> {
-        let AlarmChange::Raised { level, hazard, title, action, grid, place, .. } = &transition.change else {
-            return Vec::new();
-        };
-        if self.by_alarm.contains_key(&transition.alarm) {
-            return Vec::new();
-        }
-        self.alarm_levels.insert(transition.alarm.clone(), *level);
-        if let Some(id) = self.joinable(transition, now) {
-            let joined = IncidentChange::AlarmJoined {
-                alarm: transition.alarm.clone(),
-                source: transition.source.clone(),
-                level: *level,
-            };
-            let mut made = vec![self.commit(&id, now, Actor::Hub, None, joined)];
-            made.extend(self.relevel(&id, now));
-            return made;
-        }
-        let id = self.new_id(now);
-        let reported = IncidentChange::Reported {
-            title: title.clone(),
-            hazard: *hazard,
-            level: *level,
-            grid: grid.clone(),
-            place: *place,
-            source: Some(transition.source.clone()),
-            action: action.clone(),
-            origin: Origin::Alarm(transition.alarm.clone()),
-        };
-        vec![self.commit(&id, now, Actor::Hub, None, reported)]
-    }
-
-    /// The open incident that a raised alarm belongs to: same grid and hazard, near, and not long ago. Equipment
-    /// alarms join only over one source: two cameras with a fault each are two repairs.
-    fn joinable(&self, transition: &AlarmTransition, now: Timestamp) -> Option<IncidentId> {
-        let AlarmChange::Raised { hazard, grid, place, .. } = &transition.change else { return None };
-        let window = SignedDuration::from_secs(i64::from(self.config.join_window_s));
-        self.incidents
-            .values()
-            .rev()
-            .filter(|i| i.is_open() && i.hazard == *hazard && i.grid == *grid)
-            .filter(|i| *hazard != model::Hazard::Equipment || i.sources.contains(&transition.source))
-            .filter(|i| match (i.place, place) {
-                (Some(a), Some(b)) => a.distance_m(*b) <= self.config.join_distance_m,
-                _ => true,
-            })
-            .find(|i| {
-                let last = self.last_alarm_at.get(&i.id).copied().unwrap_or(i.reported_at);
-                !i.active_alarms.is_empty() || now.duration_since(last) <= window
-            })
-            .map(|i| i.id.clone())
-    }
-
-    fn open_incident_of(&self, alarm: &AlarmId) -> Option<IncidentId> {
-        let id = self.by_alarm.get(alarm)?;
-        self.incidents.get(id).filter(|i| i.is_open()).map(|i| i.id.clone())
-    }
-
-    /// The level of an incident is the highest its active alarms have had; it rises by itself and falls by a person.
-    fn relevel(&mut self, id: &IncidentId, now: Timestamp) -> Vec<IncidentTransition> {
-        let incident = &self.incidents[id];
-        let highest = incident.active_alarms.iter().filter_map(|a| self.alarm_levels.get(a)).max().copied();
-        match highest {
-            Some(to) if to > incident.level => {
-                let from = incident.level;
-                vec![self.commit(id, now, Actor::Hub, None, IncidentChange::LevelChanged { from, to })]
-            }
-            _ => Vec::new(),
-        }
     }
 
     fn report(&mut self, order: &Order, now: Timestamp) -> Result<Vec<IncidentTransition>, Refusal> {
@@ -222,7 +122,7 @@ impl Desk {
             grid: grid.clone(),
             place: *place,
             source: source.clone(),
-            action: String::new(),
+            action: None,
             origin: Origin::Person(reporter.clone()),
         };
         let note = if text.trim().is_empty() { None } else { Some(flow::text_of(text, "text")?) };
@@ -235,13 +135,13 @@ impl Desk {
     }
 
     /// `I-20261123-0007`: the day in UTC and a running number, short enough for the telephone.
-    fn new_id(&self, now: Timestamp) -> IncidentId {
+    pub(crate) fn new_id(&self, now: Timestamp) -> IncidentId {
         let day = day_of(now);
         let number = self.day_counts.get(&day).copied().unwrap_or(0) + 1;
         IncidentId::new(format!("I-{day}-{number:04}"))
     }
 
-    fn commit(
+    pub(crate) fn commit(
         &mut self,
         id: &IncidentId,
         at: Timestamp,
@@ -265,23 +165,22 @@ impl Desk {
                 self.incidents.insert(id.clone(), incident);
             }
         }
+        if self.incidents[id].is_open() {
+            self.open.insert(id.clone());
+        } else {
+            self.open.remove(id);
+        }
         match &transition.change {
-            IncidentChange::Reported { origin: Origin::Alarm(alarm), level, .. } => {
-                self.note_alarm(id, alarm, *level, transition.at);
+            IncidentChange::Reported { origin: Origin::Alarm(alarm), .. }
+            | IncidentChange::AlarmJoined { alarm, .. } => {
+                self.by_alarm.insert(alarm.clone(), id.clone());
+                self.last_alarm_at.insert(id.clone(), transition.at);
             }
-            IncidentChange::AlarmJoined { alarm, level, .. } => self.note_alarm(id, alarm, *level, transition.at),
-            IncidentChange::AlarmCleared { alarm } => {
-                self.alarm_levels.remove(alarm);
+            IncidentChange::AlarmCleared { .. } => {
                 self.last_alarm_at.insert(id.clone(), transition.at);
             }
             _ => {}
         }
-    }
-
-    fn note_alarm(&mut self, id: &IncidentId, alarm: &AlarmId, level: Level, at: Timestamp) {
-        self.by_alarm.insert(alarm.clone(), id.clone());
-        self.alarm_levels.entry(alarm.clone()).or_insert(level);
-        self.last_alarm_at.insert(id.clone(), at);
     }
 
     fn count_id(&mut self, id: &IncidentId) {

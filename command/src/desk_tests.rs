@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::{Evidence, Hazard, Place, Role, Value, Verdict};
+use model::alarm::Title;
+use model::{Alarm, AlarmChange, AlarmTransition, Evidence, Hazard, Level, Place, Role, Value, Verdict};
 use proptest::prelude::*;
 
 use super::*;
@@ -32,23 +33,29 @@ fn raised(alarm: &str, source: &str, grid: &str, hazard: Hazard, level: Level, s
             level,
             hazard,
             title: Title { zh: "烟雾".into(), en: "smoke".into() },
-            action: "look".into(),
+            action: Title { zh: "看".into(), en: "look".into() },
             grid: grid.into(),
             place: Some(Place { lon: 106.0, lat: 29.0 }),
+            shelved_until: None,
             evidence: evidence(),
         },
     }
 }
 
-fn cleared(alarm: &str, second: i64) -> AlarmTransition {
-    AlarmTransition {
-        alarm: alarm.into(),
-        rule: "rule".into(),
-        source: "s".into(),
-        seq: 2,
-        at: at(second),
-        change: AlarmChange::Cleared { evidence: evidence() },
-    }
+/// Raises an alarm at the desk.
+fn raise(desk: &mut Desk, raised: &AlarmTransition) -> Vec<IncidentTransition> {
+    desk.alarm(&Alarm::begin(raised).unwrap(), &raised.change, raised.at)
+}
+
+/// Changes an alarm that was raised so.
+fn change(desk: &mut Desk, raised: &AlarmTransition, change: AlarmChange, second: i64) -> Vec<IncidentTransition> {
+    let mut alarm = Alarm::begin(raised).unwrap();
+    alarm.apply(&AlarmTransition { seq: 2, at: at(second), change: change.clone(), ..raised.clone() });
+    desk.alarm(&alarm, &change, at(second))
+}
+
+fn clear(desk: &mut Desk, raised: &AlarmTransition, second: i64) -> Vec<IncidentTransition> {
+    change(desk, raised, AlarmChange::Cleared { evidence: evidence() }, second)
 }
 
 fn order(incident: &IncidentId, user: &str, role: Role, command: Command, reason: Option<&str>) -> Order {
@@ -68,8 +75,8 @@ fn desk() -> Desk {
 #[test]
 fn smoke_and_heat_of_one_yard_become_one_fire() {
     let mut desk = desk();
-    desk.alarm(&raised("a1", "smoke-1", "g1", Hazard::Fire, Level::Yellow, 0), at(0));
-    let joined = desk.alarm(&raised("a2", "temp-1", "g1", Hazard::Fire, Level::Orange, 20), at(20));
+    raise(&mut desk, &raised("a1", "smoke-1", "g1", Hazard::Fire, Level::Yellow, 0));
+    let joined = raise(&mut desk, &raised("a2", "temp-1", "g1", Hazard::Fire, Level::Orange, 20));
     assert_eq!(joined.len(), 2, "joins, and lifts the level: {joined:?}");
     let incident = desk.incidents().next().unwrap();
     assert_eq!((desk.incidents().count(), incident.level, incident.sources.len()), (1, Level::Orange, 2));
@@ -78,33 +85,35 @@ fn smoke_and_heat_of_one_yard_become_one_fire() {
 #[test]
 fn another_hazard_grid_or_far_place_is_another_incident() {
     let mut desk = desk();
-    desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0), at(0));
-    desk.alarm(&raised("a2", "s2", "g1", Hazard::Flood, Level::Blue, 1), at(1));
-    desk.alarm(&raised("a3", "s3", "g2", Hazard::Fire, Level::Blue, 2), at(2));
+    raise(&mut desk, &raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0));
+    raise(&mut desk, &raised("a2", "s2", "g1", Hazard::Flood, Level::Blue, 1));
+    raise(&mut desk, &raised("a3", "s3", "g2", Hazard::Fire, Level::Blue, 2));
     let mut far = raised("a4", "s4", "g1", Hazard::Fire, Level::Blue, 3);
     if let AlarmChange::Raised { place, .. } = &mut far.change {
         *place = Some(Place { lon: 106.01, lat: 29.0 });
     }
-    desk.alarm(&far, at(3));
+    raise(&mut desk, &far);
     assert_eq!(desk.incidents().count(), 4);
 }
 
 #[test]
 fn an_old_cleared_incident_takes_no_new_alarm() {
     let mut desk = desk();
-    desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0), at(0));
-    desk.alarm(&cleared("a1", 10), at(10));
-    desk.alarm(&raised("a2", "s1", "g1", Hazard::Fire, Level::Blue, 309), at(309));
+    let first = raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0);
+    raise(&mut desk, &first);
+    clear(&mut desk, &first, 10);
+    let second = raised("a2", "s1", "g1", Hazard::Fire, Level::Blue, 309);
+    raise(&mut desk, &second);
     assert_eq!(desk.incidents().count(), 1, "within five minutes of the clear");
-    desk.alarm(&cleared("a2", 320), at(320));
-    desk.alarm(&raised("a3", "s1", "g1", Hazard::Fire, Level::Blue, 621), at(621));
+    clear(&mut desk, &second, 320);
+    raise(&mut desk, &raised("a3", "s1", "g1", Hazard::Fire, Level::Blue, 621));
     assert_eq!(desk.incidents().count(), 2);
 }
 
 #[test]
 fn the_seven_steps_in_order_with_a_named_responder() {
     let mut desk = desk();
-    let id = desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Red, 0), at(0))[0].incident.clone();
+    let id = raise(&mut desk, &raised("a1", "s1", "g1", Hazard::Fire, Level::Red, 0))[0].incident.clone();
     let go = |desk: &mut Desk, user: &str, role, command| {
         desk.command(&order(&id, user, role, command, None), at(60)).map(|_| ())
     };
@@ -125,7 +134,7 @@ fn the_seven_steps_in_order_with_a_named_responder() {
 #[test]
 fn a_false_alarm_closes_after_accept_and_wants_a_reason() {
     let mut desk = desk();
-    let id = desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0), at(0))[0].incident.clone();
+    let id = raise(&mut desk, &raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0))[0].incident.clone();
     let close = Command::Close { verdict: Verdict::False };
     desk.command(&order(&id, "li", Role::Operator, Command::Accept, None), at(1)).unwrap();
     let refused = desk.command(&order(&id, "li", Role::Operator, close.clone(), None), at(2)).unwrap_err();
@@ -137,7 +146,7 @@ fn a_false_alarm_closes_after_accept_and_wants_a_reason() {
 #[test]
 fn a_limit_breaks_once_and_not_while_on_hold() {
     let mut desk = desk();
-    let id = desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Red, 0), at(0))[0].incident.clone();
+    let id = raise(&mut desk, &raised("a1", "s1", "g1", Hazard::Fire, Level::Red, 0))[0].incident.clone();
     assert_eq!(desk.next_deadline(), Some(at(120)));
     assert!(desk.tick(at(119)).is_empty());
     assert_eq!(desk.tick(at(121)).len(), 1);
@@ -151,11 +160,55 @@ fn a_limit_breaks_once_and_not_while_on_hold() {
 #[test]
 fn acknowledging_twice_names_the_first() {
     let mut desk = desk();
-    let id = desk.alarm(&raised("a1", "s1", "g1", Hazard::Fire, Level::Red, 0), at(0))[0].incident.clone();
+    let id = raise(&mut desk, &raised("a1", "s1", "g1", Hazard::Fire, Level::Red, 0))[0].incident.clone();
     desk.command(&order(&id, "li", Role::Operator, Command::Acknowledge, None), at(1)).unwrap();
     let again = desk.command(&order(&id, "chen", Role::Lead, Command::Acknowledge, None), at(2)).unwrap_err();
     assert_eq!(again.code, RefusalCode::AlreadyDone);
     assert!(again.message.contains("li"));
+}
+
+#[test]
+fn what_grows_worse_after_its_incident_has_ended_opens_another() {
+    let mut desk = desk();
+    let first = raised("a1", "s1", "g1", Hazard::Flood, Level::Blue, 0);
+    let id = raise(&mut desk, &first)[0].incident.clone();
+    desk.command(&order(&id, "li", Role::Operator, Command::Accept, None), at(1)).unwrap();
+    let close = Command::Close { verdict: Verdict::False };
+    desk.command(&order(&id, "li", Role::Operator, close, Some("a boat's wave")), at(2)).unwrap();
+    let worse = AlarmChange::LevelChanged { from: Level::Blue, to: Level::Red, evidence: evidence() };
+    let made = change(&mut desk, &first, worse.clone(), 60);
+    assert_eq!(made.len(), 1);
+    assert_ne!(made[0].incident, id);
+    assert_eq!(desk.incident(&made[0].incident).unwrap().level, Level::Red);
+    assert!(change(&mut desk, &first, worse, 61).is_empty());
+}
+
+#[test]
+fn a_merged_incident_lifts_the_one_that_goes_on() {
+    let mut desk = desk();
+    let (a, b) = (
+        raised("a1", "s1", "g1", Hazard::Fire, Level::Blue, 0),
+        raised("a2", "s2", "g2", Hazard::Fire, Level::Blue, 1),
+    );
+    let from = raise(&mut desk, &a)[0].incident.clone();
+    let into = raise(&mut desk, &b)[0].incident.clone();
+    let merge = Command::Merge { into: into.clone() };
+    desk.command(&order(&from, "li", Role::Operator, merge, Some("one fire")), at(2)).unwrap();
+    let worse = AlarmChange::LevelChanged { from: Level::Blue, to: Level::Red, evidence: evidence() };
+    assert_eq!(change(&mut desk, &a, worse, 3)[0].incident, into);
+    assert_eq!(desk.incident(&into).unwrap().level, Level::Red);
+}
+
+#[test]
+fn a_shelved_alarm_opens_nothing_until_it_is_unshelved() {
+    let mut desk = desk();
+    let mut first = raised("a1", "s1", "g1", Hazard::Security, Level::Blue, 0);
+    if let AlarmChange::Raised { shelved_until, .. } = &mut first.change {
+        *shelved_until = Some(at(3_600));
+    }
+    assert!(raise(&mut desk, &first).is_empty());
+    assert_eq!(change(&mut desk, &first, AlarmChange::Unshelved { by: None }, 3_600).len(), 1);
+    assert_eq!(desk.incidents().count(), 1);
 }
 
 fn commands() -> impl Strategy<Value = Command> {
@@ -182,6 +235,7 @@ fn commands() -> impl Strategy<Value = Command> {
 enum Input {
     Raise { alarm: u8, grid: u8, level: usize },
     Clear { alarm: u8 },
+    Worsen { alarm: u8, grid: u8, level: usize },
     Order { incident: usize, command: Command },
     Tick,
 }
@@ -190,19 +244,26 @@ fn inputs() -> impl Strategy<Value = Vec<(u8, Input)>> {
     let input = prop_oneof![
         (0u8..12, 0u8..3, 0usize..4).prop_map(|(alarm, grid, level)| Input::Raise { alarm, grid, level }),
         (0u8..12).prop_map(|alarm| Input::Clear { alarm }),
+        (0u8..12, 0u8..3, 0usize..3).prop_map(|(alarm, grid, level)| Input::Worsen { alarm, grid, level }),
         (0usize..6, commands()).prop_map(|(incident, command)| Input::Order { incident, command }),
         Just(Input::Tick),
     ];
     prop::collection::vec((0u8..120, input), 1..80)
 }
 
+fn made(alarm: u8, grid: u8, level: usize, second: i64) -> AlarmTransition {
+    raised(&format!("a{alarm}"), "s", &format!("g{grid}"), Hazard::Fire, Level::ALL[level], second)
+}
+
 fn feed(desk: &mut Desk, input: &Input, second: i64) -> Vec<IncidentTransition> {
     match input {
-        Input::Raise { alarm, grid, level } => desk.alarm(
-            &raised(&format!("a{alarm}"), "s", &format!("g{grid}"), Hazard::Fire, Level::ALL[*level], second),
-            at(second),
-        ),
-        Input::Clear { alarm } => desk.alarm(&cleared(&format!("a{alarm}"), second), at(second)),
+        Input::Raise { alarm, grid, level } => raise(desk, &made(*alarm, *grid, *level, second)),
+        Input::Clear { alarm } => clear(desk, &made(*alarm, 0, 0, second), second),
+        Input::Worsen { alarm, grid, level } => {
+            let (from, to) = (Level::ALL[*level], Level::ALL[*level + 1]);
+            let worse = AlarmChange::LevelChanged { from, to, evidence: evidence() };
+            change(desk, &made(*alarm, *grid, *level, second), worse, second)
+        }
         Input::Order { incident, command } => {
             let Some(id) = desk.incidents().nth(*incident).map(|i| i.id.clone()) else { return Vec::new() };
             let order = order(&id, "li", Role::Lead, command.clone(), Some("because"));
@@ -231,22 +292,22 @@ proptest! {
         prop_assert_eq!(steady.incidents().collect::<Vec<_>>(), killed.incidents().collect::<Vec<_>>());
     }
 
-    /// Each alarm is in exactly one incident, numbers rise without gaps, and repeats of an alarm change nothing.
+    /// Each alarm is in exactly one open incident, and repeats of an alarm change nothing.
     #[test]
-    fn every_alarm_has_one_incident(inputs in inputs()) {
+    fn every_alarm_has_one_open_incident(inputs in inputs()) {
         let mut desk = desk();
         let mut second = 0;
         for (pause, input) in &inputs {
             second += i64::from(*pause);
             feed(&mut desk, input, second);
-            if let Input::Raise { .. } = input {
+            if let Input::Raise { .. } | Input::Worsen { .. } = input {
                 prop_assert!(feed(&mut desk, input, second).is_empty(), "a repeat must change nothing");
             }
         }
         let mut seen = std::collections::HashSet::new();
-        for incident in desk.incidents() {
+        for incident in desk.incidents().filter(|incident| incident.is_open()) {
             for alarm in &incident.alarms {
-                prop_assert!(seen.insert(alarm.clone()), "{} is in two incidents", alarm);
+                prop_assert!(seen.insert(alarm.clone()), "{} is in two open incidents", alarm);
             }
         }
     }

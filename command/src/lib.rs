@@ -9,6 +9,7 @@ mod config;
 mod desk;
 mod flow;
 mod handle;
+mod joining;
 mod order;
 
 pub use config::Config;

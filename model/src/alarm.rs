@@ -39,11 +39,15 @@ pub enum AlarmChange {
         /// The rule's words, in the two languages of the console.
         title: Title,
         /// What the operator should do, as the rule says.
-        action: String,
+        action: Title,
         /// The grid of the source.
         grid: GridId,
         /// Where the source stands.
         place: Option<Place>,
+        /// Until when it is shelved from its first moment, because the alarm before it was put aside till then.
+        #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shelved_until: Option<Timestamp>,
         /// Why.
         evidence: Evidence,
     },
@@ -138,7 +142,7 @@ pub struct Alarm {
     /// The rule's words.
     pub title: Title,
     /// What the operator should do.
-    pub action: String,
+    pub action: Title,
     /// When it was raised.
     #[cfg_attr(feature = "schema", schema(value_type = String, format = DateTime))]
     pub raised_at: Timestamp,
@@ -161,7 +165,8 @@ pub struct Alarm {
 impl Alarm {
     /// Begins an alarm from its first transition; none unless that is [`AlarmChange::Raised`].
     pub fn begin(first: &AlarmTransition) -> Option<Self> {
-        let AlarmChange::Raised { level, hazard, title, action, grid, place, evidence } = &first.change else {
+        let AlarmChange::Raised { level, hazard, title, action, grid, place, shelved_until, evidence } = &first.change
+        else {
             return None;
         };
         Some(Self {
@@ -178,7 +183,7 @@ impl Alarm {
             raised_at: first.at,
             cleared_at: None,
             acknowledged_by: None,
-            shelved_until: None,
+            shelved_until: *shelved_until,
             stale: false,
             evidence: evidence.clone(),
             seq: first.seq,

@@ -121,8 +121,9 @@ pub enum IncidentChange {
         place: Option<Place>,
         /// The source that started it, when one did.
         source: Option<SourceId>,
-        /// What to do, as the rule says; empty for a person's report.
-        action: String,
+        /// What to do, as the rule says; none for a person's report.
+        #[serde(default)]
+        action: Option<Title>,
         /// From whom or what.
         origin: Origin,
     },
@@ -246,8 +247,8 @@ pub struct Incident {
     pub place: Option<Place>,
     /// The sources of its alarms, the first one first.
     pub sources: Vec<SourceId>,
-    /// What to do, as the rule says.
-    pub action: String,
+    /// What to do, as the rule says; none for a person's report.
+    pub action: Option<Title>,
     /// From whom or what.
     pub origin: Origin,
     /// All alarms that joined.
