@@ -1,2 +1,118 @@
-//! The simulated town.
-fn main() {}
+//! The `town` binary: arguments, signals, exit codes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use town::script::Script;
+use town::sensors::FleetConfig;
+use town::{Town, TownConfig};
+
+/// A fictional town on the Yangtze: cameras over RTSP, sensors over MQTT, a script of events.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Writes sources.csv, grids.json and map.geojson.
+    Write {
+        #[command(flatten)]
+        common: Common,
+        /// Where the farm will listen.
+        #[arg(long, default_value = "127.0.0.1:8554")]
+        rtsp: SocketAddr,
+    },
+    /// Writes the files and plays the town until SIGTERM or SIGINT.
+    Run {
+        #[command(flatten)]
+        common: Common,
+        /// Where the cameras listen; port 0 takes a free one.
+        #[arg(long)]
+        rtsp: SocketAddr,
+        /// The broker, HOST:PORT; it may come later.
+        #[arg(long, value_parser = broker)]
+        mqtt: FleetConfig,
+        /// Where the control address listens; port 0 takes a free one.
+        #[arg(long)]
+        control: SocketAddr,
+        /// Seconds after which the script repeats; events are squeezed below 240.
+        #[arg(long, default_value_t = 240.0, value_parser = cycle)]
+        cycle_s: f64,
+        /// Nothing happens but what the control address is told.
+        #[arg(long)]
+        quiet_script: bool,
+        /// Where encoded pictures are kept between starts [default: DIR/clips].
+        #[arg(long)]
+        clips: Option<PathBuf>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Common {
+    /// Where the files go; made when missing.
+    #[arg(long)]
+    dir: PathBuf,
+    /// Decides the map and the noise of the sensors.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Cameras for load tests beside the town's own, all with the same small picture.
+    #[arg(long, default_value_t = 0)]
+    load: usize,
+}
+
+fn broker(text: &str) -> Result<FleetConfig, String> {
+    let found = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    match found {
+        Some((host, port)) if !host.is_empty() => Ok(FleetConfig { host: host.to_owned(), port }),
+        _ => Err("expected HOST:PORT".to_owned()),
+    }
+}
+
+fn cycle(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|s| (30.0..=86_400.0).contains(s));
+    seconds.ok_or_else(|| "expected seconds from 30 to 86400".to_owned())
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,town=info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match Arguments::parse().command {
+        Command::Write { common, rtsp } => town::write(&common.dir, common.seed, rtsp, common.load).map(|_| ()),
+        Command::Run { common, rtsp, mqtt, control, cycle_s, quiet_script, clips } => {
+            let script = Script { cycle_s, quiet: quiet_script };
+            let Common { dir, seed, load } = common;
+            let clips = clips.unwrap_or_else(|| dir.join("clips"));
+            run(TownConfig { dir, clips, seed, rtsp, mqtt, control, script, load }).await
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("town: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: TownConfig) -> anyhow::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let town = tokio::select! {
+        town = Town::start(config, |line| eprintln!("town: {line}")) => town?,
+        _ = term.recv() => return Ok(()),
+        _ = int.recv() => return Ok(()),
+    };
+    println!("ready rtsp={} control=http://{}", town.rtsp, town.control);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    town.shutdown().await;
+    Ok(())
+}

@@ -1,8 +1,8 @@
 //! A sheet of 640x360 units on which scenes are drawn with soft edges, whatever the picture's real size.
 
 use tiny_skia::{
-    Color, FillRule, GradientStop, LineCap, LinearGradient, Paint, Path, PathBuilder, Pixmap, Point, Shader, SpreadMode,
-    Stroke, Transform,
+    Color, FillRule, GradientStop, LineCap, LinearGradient, Paint, Path, PathBuilder, Pixmap, Point, Shader,
+    SpreadMode, Stroke, Transform,
 };
 
 /// Width of the sheet, in its own units.

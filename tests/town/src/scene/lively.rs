@@ -4,8 +4,8 @@ use std::f32::consts::TAU;
 
 use tiny_skia::Color;
 
-use super::canvas::{Canvas, Dice, HEIGHT, WIDTH, mix, rgb, veil};
 use super::BAND;
+use super::canvas::{Canvas, Dice, HEIGHT, WIDTH, mix, rgb, veil};
 
 /// A person on foot whose soles stand at (`x`, `y`); `looks` (0 to 1) chooses the clothes, `pace` moves the legs.
 pub fn person(canvas: &mut Canvas, x: f32, y: f32, height: f32, looks: f32, pace: f32) {
@@ -20,15 +20,23 @@ pub fn person(canvas: &mut Canvas, x: f32, y: f32, height: f32, looks: f32, pace
         rgb(120, 92, 140),
     ];
     let coat = coats[((looks * 8.0) as usize).min(7)];
-    let trousers = if (looks * 32.0) as u32 % 2 == 0 { rgb(44, 48, 60) } else { rgb(92, 96, 108) };
+    let trousers = if ((looks * 32.0) as u32).is_multiple_of(2) { rgb(44, 48, 60) } else { rgb(92, 96, 108) };
     let h = height;
     let swing = (TAU * pace).sin() * 0.11 * h;
     canvas.ellipse(x, y, 0.2 * h, 0.035 * h, veil(rgb(16, 18, 20), 0.35));
     canvas.line(&[(x, y - 0.46 * h), (x + swing, y)], 0.09 * h, trousers);
     canvas.line(&[(x, y - 0.46 * h), (x - swing, y)], 0.09 * h, mix(trousers, rgb(0, 0, 0), 0.25));
-    canvas.line(&[(x, y - 0.76 * h), (x - swing * 0.9 - 0.04 * h, y - 0.46 * h)], 0.07 * h, mix(coat, rgb(0, 0, 0), 0.25));
+    canvas.line(
+        &[(x, y - 0.76 * h), (x - swing * 0.9 - 0.04 * h, y - 0.46 * h)],
+        0.07 * h,
+        mix(coat, rgb(0, 0, 0), 0.25),
+    );
     canvas.round_rect(x - 0.12 * h, y - 0.82 * h, 0.24 * h, 0.4 * h, 0.07 * h, coat);
-    canvas.line(&[(x, y - 0.76 * h), (x + swing * 0.9 + 0.04 * h, y - 0.46 * h)], 0.07 * h, mix(coat, rgb(255, 255, 255), 0.12));
+    canvas.line(
+        &[(x, y - 0.76 * h), (x + swing * 0.9 + 0.04 * h, y - 0.46 * h)],
+        0.07 * h,
+        mix(coat, rgb(255, 255, 255), 0.12),
+    );
     canvas.disc(x, y - 0.9 * h, 0.09 * h, rgb(228, 188, 158));
     canvas.ellipse(x, y - 0.945 * h, 0.095 * h, 0.06 * h, rgb(34, 30, 30));
 }
@@ -57,11 +65,22 @@ pub fn house(canvas: &mut Canvas, x: f32, y: f32, width: f32, height: f32) {
     canvas.rect(x, y - height, width, height, rgb(236, 234, 226));
     canvas.rect(x + width * 0.72, y - height, width * 0.28, height, rgb(206, 204, 198));
     canvas.poly(
-        &[(x - 3.0, y - height), (x + width * 0.16, y - height * 1.5), (x + width * 0.84, y - height * 1.5), (x + width + 3.0, y - height)],
+        &[
+            (x - 3.0, y - height),
+            (x + width * 0.16, y - height * 1.5),
+            (x + width * 0.84, y - height * 1.5),
+            (x + width + 3.0, y - height),
+        ],
         rgb(72, 76, 84),
     );
     for pane in 0..2 {
-        canvas.rect(x + width * (0.16 + 0.3 * pane as f32), y - height * 0.7, width * 0.16, height * 0.34, rgb(84, 100, 112));
+        canvas.rect(
+            x + width * (0.16 + 0.3 * pane as f32),
+            y - height * 0.7,
+            width * 0.16,
+            height * 0.34,
+            rgb(84, 100, 112),
+        );
     }
 }
 
@@ -85,7 +104,13 @@ pub fn school_backdrop(canvas: &mut Canvas, seed: u32) {
     let mut dice = Dice::new(seed);
     canvas.gradient(0.0, BAND, WIDTH, 120.0, rgb(132, 178, 214), rgb(230, 236, 236));
     for number in 0..9 {
-        tree(canvas, number as f32 * 80.0 + dice.between(-20.0, 20.0), 186.0, dice.between(40.0, 58.0), rgb(82, 130, 74));
+        tree(
+            canvas,
+            number as f32 * 80.0 + dice.between(-20.0, 20.0),
+            186.0,
+            dice.between(40.0, 58.0),
+            rgb(82, 130, 74),
+        );
     }
     // The teaching block.
     canvas.gradient(96.0, 62.0, 448.0, 128.0, rgb(240, 226, 204), rgb(222, 204, 178));
@@ -109,14 +134,26 @@ pub fn school_backdrop(canvas: &mut Canvas, seed: u32) {
     canvas.rect(0.0, 288.0, WIDTH, 5.0, rgb(222, 218, 208));
     for bar in 0..9 {
         let x = 222.0 + bar as f32 * 24.0;
-        canvas.poly(&[(x, 296.0), (x + 13.0, 296.0), (x + 17.0 + (bar as f32 - 4.0) * 5.0, HEIGHT), (x + (bar as f32 - 4.0) * 5.0, HEIGHT)], rgb(226, 228, 226));
+        canvas.poly(
+            &[
+                (x, 296.0),
+                (x + 13.0, 296.0),
+                (x + 17.0 + (bar as f32 - 4.0) * 5.0, HEIGHT),
+                (x + (bar as f32 - 4.0) * 5.0, HEIGHT),
+            ],
+            rgb(226, 228, 226),
+        );
     }
     // Wall, pillars, board.
     for (x, width) in [(0.0, 176.0), (464.0, 176.0)] {
         canvas.gradient(x, 176.0, width, 46.0, rgb(214, 206, 192), rgb(188, 178, 164));
         canvas.rect(x, 171.0, width, 7.0, rgb(168, 82, 62));
         for rail in 0..(width / 9.0) as u32 {
-            canvas.line(&[(x + 5.0 + rail as f32 * 9.0, 152.0), (x + 5.0 + rail as f32 * 9.0, 171.0)], 1.6, rgb(62, 70, 78));
+            canvas.line(
+                &[(x + 5.0 + rail as f32 * 9.0, 152.0), (x + 5.0 + rail as f32 * 9.0, 171.0)],
+                1.6,
+                rgb(62, 70, 78),
+            );
         }
     }
     for x in [164.0, 446.0] {
@@ -143,7 +180,8 @@ pub fn school_backdrop(canvas: &mut Canvas, seed: u32) {
 }
 
 fn bike(canvas: &mut Canvas, x: f32, y: f32, looks: f32) {
-    let paint = [rgb(204, 52, 48), rgb(240, 240, 236), rgb(46, 108, 168), rgb(60, 62, 68)][((looks * 4.0) as usize).min(3)];
+    let paint =
+        [rgb(204, 52, 48), rgb(240, 240, 236), rgb(46, 108, 168), rgb(60, 62, 68)][((looks * 4.0) as usize).min(3)];
     for wheel in [-9.0, 9.0] {
         canvas.disc(x + wheel, y - 5.0, 5.4, rgb(28, 28, 30));
         canvas.disc(x + wheel, y - 5.0, 2.4, rgb(150, 152, 154));
@@ -178,7 +216,14 @@ pub fn school_motion(canvas: &mut Canvas, seed: u32, t: f32) {
         if child {
             // The yellow cap of small pupils, and a satchel.
             canvas.ellipse(x, y - 0.96 * height, 0.12 * height, 0.075 * height, rgb(252, 214, 52));
-            canvas.round_rect(x - 0.17 * height, y - 0.76 * height, 0.1 * height, 0.26 * height, 2.0, rgb(44, 112, 176));
+            canvas.round_rect(
+                x - 0.17 * height,
+                y - 0.76 * height,
+                0.1 * height,
+                0.26 * height,
+                2.0,
+                rgb(44, 112, 176),
+            );
         }
     }
     // A warden with a vest waves the children across.
@@ -188,7 +233,10 @@ pub fn school_motion(canvas: &mut Canvas, seed: u32, t: f32) {
     canvas.rect(x - 10.5, y - 56.0, 21.0, 4.0, rgb(236, 238, 238));
     let wave = (TAU * 4.0 * t).sin() * 9.0;
     canvas.line(&[(x - 9.0, y - 62.0), (x - 24.0, y - 80.0 + wave)], 5.0, rgb(206, 240, 50));
-    canvas.poly(&[(x - 26.0, y - 82.0 + wave), (x - 44.0, y - 96.0 + wave), (x - 28.0, y - 104.0 + wave)], rgb(220, 40, 36));
+    canvas.poly(
+        &[(x - 26.0, y - 82.0 + wave), (x - 44.0, y - 96.0 + wave), (x - 28.0, y - 104.0 + wave)],
+        rgb(220, 40, 36),
+    );
 }
 
 /// Lawn, pond, pavilion.
@@ -279,7 +327,13 @@ pub fn lane_backdrop(canvas: &mut Canvas, seed: u32) {
     hills(canvas, 148.0, 34.0, rgb(104, 146, 116), seed ^ 0x3c);
     canvas.gradient(0.0, 150.0, WIDTH, 60.0, rgb(168, 190, 104), rgb(136, 168, 84));
     for number in 0..7 {
-        house(canvas, 196.0 + number as f32 * 38.0 + dice.between(-6.0, 6.0), 184.0, dice.between(24.0, 36.0), dice.between(16.0, 24.0));
+        house(
+            canvas,
+            196.0 + number as f32 * 38.0 + dice.between(-6.0, 6.0),
+            184.0,
+            dice.between(24.0, 36.0),
+            dice.between(16.0, 24.0),
+        );
     }
     canvas.gradient(0.0, 182.0, WIDTH, HEIGHT - 182.0, rgb(126, 158, 84), rgb(108, 138, 74));
     // The paved lane.
@@ -312,7 +366,11 @@ fn gable(canvas: &mut Canvas, side: f32) {
     quad(canvas, [(180.0, 181.0), (190.0, 184.0), (190.0, 270.0), (180.0, 264.0)], rgb(128, 84, 58));
     for (x, y) in [(230.0, 150.0), (280.0, 142.0)] {
         quad(canvas, [(x, y), (x + 24.0, y - 4.0), (x + 24.0, y + 42.0), (x, y + 40.0)], rgb(74, 88, 98));
-        quad(canvas, [(x + 11.0, y - 2.0), (x + 13.0, y - 2.0), (x + 13.0, y + 41.0), (x + 11.0, y + 41.0)], rgb(126, 92, 66));
+        quad(
+            canvas,
+            [(x + 11.0, y - 2.0), (x + 13.0, y - 2.0), (x + 13.0, y + 41.0), (x + 11.0, y + 41.0)],
+            rgb(126, 92, 66),
+        );
     }
     for x in [168.0, 214.0] {
         canvas.ellipse(at(x), 180.0, 6.5, 8.0, rgb(206, 42, 36));

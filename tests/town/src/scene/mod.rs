@@ -69,7 +69,9 @@ impl Scene {
     fn siblings(self) -> Vec<Scene> {
         let (low, high, step) = LEVELS_CM;
         let mut all = match self {
-            Scene::River { .. } => (low..=high).step_by(usize::from(step)).map(|level_cm| Scene::River { level_cm }).collect(),
+            Scene::River { .. } => {
+                (low..=high).step_by(usize::from(step)).map(|level_cm| Scene::River { level_cm }).collect()
+            }
             Scene::Yard { .. } => vec![Scene::Yard { smoke: false }, Scene::Yard { smoke: true }],
             _ => vec![self],
         };

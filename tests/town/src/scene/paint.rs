@@ -41,11 +41,6 @@ impl Painter {
             Scene::Pattern => backdrop.gradient(0.0, 0.0, WIDTH, HEIGHT, rgb(40, 70, 110), rgb(150, 160, 130)),
         }
         let captions = if key.scene == Scene::Pattern { Vec::new() } else { captions(key, &backdrop) };
-        if key.scene != Scene::Pattern {
-            let (red, green, blue) = BAND_COLOR;
-            // The clock's slice is exchanged later; the band below it must be exactly this colour.
-            backdrop.rect(0.0, 0.0, WIDTH, BAND + 1.0, rgb(red, green, blue));
-        }
         Painter { scene: key.scene, seed, canvas: backdrop.clone(), backdrop, captions }
     }
 
@@ -65,12 +60,21 @@ impl Painter {
             Scene::Covered => {}
             Scene::Pattern => pattern(canvas, t),
         }
+        if self.scene != Scene::Pattern {
+            band(canvas);
+        }
         for caption in &self.captions {
             let (pixels, _) = canvas.pixels_mut();
             caption.mask.paint(pixels, caption.ink);
         }
         canvas.pixels()
     }
+}
+
+/// The place of the clock, whose slices are exchanged later (see `rtsp::overlay`).
+fn band(canvas: &mut Canvas) {
+    let (red, green, blue) = BAND_COLOR;
+    canvas.rect(0.0, 0.0, WIDTH, BAND, rgb(red, green, blue));
 }
 
 /// Camera id and name below, and that all this is made up.
@@ -83,7 +87,10 @@ fn captions(key: &ClipKey, canvas: &Canvas) -> Vec<Caption> {
     let mut write = |line: &str, x: f32, y: f32, size: f32| {
         let edge = (size * sy / 14.0).max(1.0);
         for (dx, dy) in [(-edge, 0.0), (edge, 0.0), (0.0, -edge), (0.0, edge), (edge, edge)] {
-            captions.push(Caption { mask: text::Mask::new(line, x * sx + dx, y * sy + dy, size * sy, width, height), ink: 8 });
+            captions.push(Caption {
+                mask: text::Mask::new(line, x * sx + dx, y * sy + dy, size * sy, width, height),
+                ink: 8,
+            });
         }
         captions.push(Caption { mask: text::Mask::new(line, x * sx, y * sy, size * sy, width, height), ink: 250 });
     };

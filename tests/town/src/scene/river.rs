@@ -4,9 +4,9 @@ use std::f32::consts::TAU;
 
 use tiny_skia::Color;
 
+use super::BAND;
 use super::canvas::{Canvas, Dice, HEIGHT, WIDTH, mix, rgb, veil};
 use super::lively::{hills, house, tree};
-use super::BAND;
 
 const FAR_BANK_Y: f32 = 176.0;
 const STAFF_X: f32 = 508.0;
@@ -130,12 +130,9 @@ fn embankment(canvas: &mut Canvas, look: &Look) {
     let edge = |rise: f32| ((150.0 - rise * 18.0, 198.0 - rise * 6.0), (300.0 - rise * 78.0, HEIGHT));
     let (far, near) = edge(look.rise);
     canvas.poly(&[(0.0, 176.0), (60.0, 178.0), far, near, (0.0, HEIGHT)], rgb(158, 154, 144));
-    for (metres, color) in [
-        (3.0, rgb(52, 112, 196)),
-        (3.5, rgb(232, 200, 44)),
-        (4.0, rgb(238, 134, 34)),
-        (4.5, rgb(208, 40, 36)),
-    ] {
+    for (metres, color) in
+        [(3.0, rgb(52, 112, 196)), (3.5, rgb(232, 200, 44)), (4.0, rgb(238, 134, 34)), (4.5, rgb(208, 40, 36))]
+    {
         if metres - 2.5 > look.rise {
             let (far, near) = edge(metres - 2.5);
             canvas.line(&[far, near], 3.2, color);
@@ -164,14 +161,7 @@ fn gauge(canvas: &mut Canvas, look: &Look) {
     canvas.rect(STAFF_X + 58.0, top, 16.0, bottom - top, rgb(112, 108, 102));
     canvas.rect(STAFF_X - 52.0, top - 7.0, 132.0, 9.0, rgb(204, 200, 192));
     // Wet and green above the water.
-    canvas.gradient(
-        STAFF_X - 46.0,
-        bottom - 15.0,
-        120.0,
-        15.0,
-        veil(rgb(70, 76, 60), 0.0),
-        veil(rgb(60, 68, 54), 0.6),
-    );
+    canvas.gradient(STAFF_X - 46.0, bottom - 15.0, 120.0, 15.0, veil(rgb(70, 76, 60), 0.0), veil(rgb(60, 68, 54), 0.6));
     // The recording hut.
     canvas.rect(STAFF_X - 2.0, top - 41.0, 62.0, 34.0, rgb(232, 232, 226));
     canvas.poly(
@@ -205,26 +195,34 @@ fn gauge(canvas: &mut Canvas, look: &Look) {
             canvas.text(".5", STAFF_X + 15.0, y + 6.0, 15.0, ink);
         }
     }
-    for (metres, color) in [
-        (3.0, rgb(52, 112, 196)),
-        (3.5, rgb(232, 200, 44)),
-        (4.0, rgb(238, 134, 34)),
-        (4.5, rgb(208, 40, 36)),
-    ] {
+    for (metres, color) in
+        [(3.0, rgb(52, 112, 196)), (3.5, rgb(232, 200, 44)), (4.0, rgb(238, 134, 34)), (4.5, rgb(208, 40, 36))]
+    {
         let y = staff_y(metres);
         if y < bottom - 2.0 {
-            canvas.poly(
-                &[(STAFF_X - 4.0, y), (STAFF_X - 18.0, y - 7.0), (STAFF_X - 18.0, y + 7.0)],
-                color,
-            );
+            canvas.poly(&[(STAFF_X - 4.0, y), (STAFF_X - 18.0, y - 7.0), (STAFF_X - 18.0, y + 7.0)], color);
             canvas.rect(STAFF_X - 40.0, y - 2.0, 23.0, 4.0, color);
         }
     }
     // Reflection.
     let depth = (HEIGHT - bottom).min(70.0);
     if depth > 2.0 {
-        canvas.gradient(STAFF_X - 46.0, bottom, 120.0, depth, veil(rgb(104, 102, 94), 0.65), veil(rgb(104, 102, 94), 0.0));
-        canvas.gradient(STAFF_X, bottom, staff_width, depth * 0.7, veil(rgb(236, 236, 230), 0.42), veil(rgb(236, 236, 230), 0.0));
+        canvas.gradient(
+            STAFF_X - 46.0,
+            bottom,
+            120.0,
+            depth,
+            veil(rgb(104, 102, 94), 0.65),
+            veil(rgb(104, 102, 94), 0.0),
+        );
+        canvas.gradient(
+            STAFF_X,
+            bottom,
+            staff_width,
+            depth * 0.7,
+            veil(rgb(236, 236, 230), 0.42),
+            veil(rgb(236, 236, 230), 0.0),
+        );
     }
 }
 

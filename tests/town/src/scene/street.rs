@@ -1,12 +1,10 @@
 //! A street with traffic in both directions, seen from a lamp post.
 
-use std::f32::consts::TAU;
-
 use tiny_skia::Color;
 
+use super::BAND;
 use super::canvas::{Canvas, Dice, HEIGHT, WIDTH, mix, rgb, veil};
 use super::lively::{person, tree};
-use super::BAND;
 
 const VANISH: (f32, f32) = (322.0, 108.0);
 /// Lines below the horizon at distance 1.
@@ -25,7 +23,10 @@ pub fn backdrop(canvas: &mut Canvas, seed: u32) {
     canvas.gradient(0.0, BAND, WIDTH, 90.0, sky, rgb(232, 234, 230));
     skyline(canvas, &mut dice);
     // Pavement, kerb, carriageway.
-    canvas.poly(&[(0.0, 200.0), (VANISH.0, VANISH.1), (WIDTH, 200.0), (WIDTH, HEIGHT), (0.0, HEIGHT)], rgb(172, 168, 160));
+    canvas.poly(
+        &[(0.0, 200.0), (VANISH.0, VANISH.1), (WIDTH, 200.0), (WIDTH, HEIGHT), (0.0, HEIGHT)],
+        rgb(172, 168, 160),
+    );
     for step in 0..14 {
         let (_, y, scale) = ground(0.0, 1.0 + step as f32 * 0.35);
         canvas.line(&[(0.0, y), (WIDTH, y)], (1.2 * scale).max(0.4), rgb(156, 152, 145));
@@ -64,7 +65,13 @@ fn skyline(canvas: &mut Canvas, dice: &mut Dice) {
     for number in 0..16 {
         let x = number as f32 * 42.0 + dice.between(-10.0, 10.0);
         let height = dice.between(14.0, 44.0);
-        canvas.rect(x, 116.0 - height, dice.between(20.0, 36.0), height, mix(rgb(168, 184, 198), rgb(196, 204, 210), dice.roll()));
+        canvas.rect(
+            x,
+            116.0 - height,
+            dice.between(20.0, 36.0),
+            height,
+            mix(rgb(168, 184, 198), rgb(196, 204, 210), dice.roll()),
+        );
     }
 }
 
@@ -111,20 +118,33 @@ fn houses(canvas: &mut Canvas, seed: u32, side: f32) {
         };
         let tall = 96.0 + 92.0 * floors as f32;
         canvas.poly(&[at(near, 0.0), at(far, 0.0), at(far, tall), at(near, tall)], wall);
-        canvas.poly(&[at(near, tall), at(far, tall), at(far, tall + 14.0), at(near, tall + 14.0)], mix(wall, rgb(80, 70, 64), 0.5));
+        canvas.poly(
+            &[at(near, tall), at(far, tall), at(far, tall + 14.0), at(near, tall + 14.0)],
+            mix(wall, rgb(80, 70, 64), 0.5),
+        );
         for floor in 0..floors {
             let low = 118.0 + 92.0 * floor as f32;
             for pane in 0..3 {
                 let (a, b) = (near + wide * (0.12 + 0.29 * pane as f32), near + wide * (0.31 + 0.29 * pane as f32));
                 let lit = dice.roll() < 0.18;
-                let glass = if lit { rgb(246, 222, 150) } else { mix(rgb(96, 122, 142), rgb(150, 176, 190), dice.roll()) };
+                let glass =
+                    if lit { rgb(246, 222, 150) } else { mix(rgb(96, 122, 142), rgb(150, 176, 190), dice.roll()) };
                 canvas.poly(&[at(a, low), at(b, low), at(b, low + 54.0), at(a, low + 54.0)], glass);
             }
         }
         // The shop on the ground floor.
-        canvas.poly(&[at(near + 0.05, 4.0), at(far - 0.05, 4.0), at(far - 0.05, 66.0), at(near + 0.05, 66.0)], rgb(64, 72, 80));
-        canvas.poly(&[at(near + 0.12, 8.0), at(near + 0.42, 8.0), at(near + 0.42, 60.0), at(near + 0.12, 60.0)], rgb(240, 222, 176));
-        canvas.poly(&[at(near + 0.03, 70.0), at(far - 0.03, 70.0), at(far - 0.03, 102.0), at(near + 0.03, 102.0)], dice.pick(&boards));
+        canvas.poly(
+            &[at(near + 0.05, 4.0), at(far - 0.05, 4.0), at(far - 0.05, 66.0), at(near + 0.05, 66.0)],
+            rgb(64, 72, 80),
+        );
+        canvas.poly(
+            &[at(near + 0.12, 8.0), at(near + 0.42, 8.0), at(near + 0.42, 60.0), at(near + 0.12, 60.0)],
+            rgb(240, 222, 176),
+        );
+        canvas.poly(
+            &[at(near + 0.03, 70.0), at(far - 0.03, 70.0), at(far - 0.03, 102.0), at(near + 0.03, 102.0)],
+            dice.pick(&boards),
+        );
         let (x, y) = at(near + wide * 0.5, 76.0);
         let size = 24.0 / (near + wide * 0.5);
         let sign = dice.pick(&signs);
@@ -184,8 +204,8 @@ pub fn motion(canvas: &mut Canvas, seed: u32, t: f32) {
     for number in 0..9 {
         let side = if number % 2 == 0 { -1.0 } else { 1.0 };
         let share = (dice.roll() + if number % 3 == 0 { -t } else { t }).rem_euclid(1.0);
-        let distance = 1.25 + 4.5 * share;
-        let (x, y, scale) = ground(side * dice.between(420.0, 470.0), distance);
+        let distance = 1.35 + 4.5 * share;
+        let (x, y, scale) = ground(side * dice.between(338.0, 366.0), distance);
         person(canvas, x, y, 118.0 * scale, dice.roll(), t * 10.0 + dice.roll());
     }
 }
@@ -208,9 +228,11 @@ fn draw_car(canvas: &mut Canvas, car: &Car) {
     } else {
         let cabin = [(-38.0, 44.0), (38.0, 44.0), (30.0, tall), (-30.0, tall)].map(|(dx, up)| (x + dx * s, y - up * s));
         canvas.poly(&cabin, dark);
-        let glass = [(-33.0, 46.0), (33.0, 46.0), (26.0, tall - 5.0), (-26.0, tall - 5.0)].map(|(dx, up)| (x + dx * s, y - up * s));
+        let glass = [(-33.0, 46.0), (33.0, 46.0), (26.0, tall - 5.0), (-26.0, tall - 5.0)]
+            .map(|(dx, up)| (x + dx * s, y - up * s));
         canvas.poly(&glass, rgb(66, 84, 98));
-        let gleam = [(-20.0, 46.0), (-4.0, 46.0), (2.0, tall - 5.0), (-14.0, tall - 5.0)].map(|(dx, up)| (x + dx * s, y - up * s));
+        let gleam = [(-20.0, 46.0), (-4.0, 46.0), (2.0, tall - 5.0), (-14.0, tall - 5.0)]
+            .map(|(dx, up)| (x + dx * s, y - up * s));
         canvas.poly(&gleam, veil(rgb(190, 210, 222), 0.35));
         canvas.round_rect(x - half * s, y - 48.0 * s, 2.0 * half * s, 38.0 * s, 9.0 * s, car.paint);
         canvas.rect(x - half * s, y - 20.0 * s, 2.0 * half * s, 6.0 * s, dark);
@@ -229,5 +251,4 @@ fn draw_car(canvas: &mut Canvas, car: &Car) {
         canvas.disc(at, y - 34.0 * s, 17.0 * s, veil(lights, glow));
         canvas.round_rect(at - 9.0 * s, y - 39.0 * s, 18.0 * s, 9.0 * s, 3.0 * s, lights);
     }
-    let _ = TAU;
 }

@@ -2,9 +2,9 @@
 
 use std::f32::consts::TAU;
 
+use super::BAND;
 use super::canvas::{Canvas, Dice, HEIGHT, WIDTH, mix, rgb, veil};
 use super::lively::person;
-use super::BAND;
 
 const FIRE: (f32, f32) = (392.0, 196.0);
 
@@ -12,13 +12,21 @@ const FIRE: (f32, f32) = (392.0, 196.0);
 pub fn backdrop(canvas: &mut Canvas, smoke: bool, seed: u32) {
     let mut dice = Dice::new(seed);
     let haze = if smoke { 1.0 } else { 0.0 };
-    canvas.gradient(0.0, BAND, WIDTH, 150.0, mix(rgb(134, 174, 206), rgb(150, 158, 164), haze * 0.5), rgb(226, 228, 224));
+    canvas.gradient(
+        0.0,
+        BAND,
+        WIDTH,
+        180.0,
+        mix(rgb(134, 174, 206), rgb(150, 158, 164), haze * 0.5),
+        rgb(226, 228, 224),
+    );
     for number in 0..12 {
         let x = number as f32 * 58.0 + dice.between(-16.0, 16.0);
         canvas.rect(x, 140.0 - dice.between(8.0, 26.0), dice.between(26.0, 50.0), 40.0, rgb(178, 188, 194));
     }
+    canvas.gradient(0.0, 158.0, WIDTH, 50.0, rgb(150, 160, 142), rgb(134, 142, 126));
     // Chimney and tanks.
-    canvas.poly(&[(96.0, 176.0), (101.0, 56.0), (113.0, 56.0), (118.0, 176.0)], rgb(186, 180, 174));
+    canvas.poly(&[(95.0, 208.0), (101.0, 56.0), (113.0, 56.0), (119.0, 208.0)], rgb(186, 180, 174));
     for ring in 0..3 {
         canvas.rect(100.0 - ring as f32, 64.0 + ring as f32 * 26.0, 14.0 + 2.0 * ring as f32, 10.0, rgb(200, 56, 48));
     }
@@ -60,7 +68,10 @@ fn hall(canvas: &mut Canvas, x: f32, y: f32, width: f32, height: f32) {
         let left = x + tooth as f32 * width / teeth as f32;
         let right = left + width / teeth as f32;
         canvas.poly(&[(left, y), (left, y - 22.0), (right, y)], rgb(92, 116, 132));
-        canvas.poly(&[(left + 1.0, y), (left + 1.0, y - 18.0), (left + 8.0, y - 13.0), (left + 8.0, y)], rgb(176, 208, 220));
+        canvas.poly(
+            &[(left + 1.0, y), (left + 1.0, y - 18.0), (left + 8.0, y - 13.0), (left + 8.0, y)],
+            rgb(176, 208, 220),
+        );
     }
     let mut seam = x + 8.0;
     while seam < x + width {
@@ -80,9 +91,9 @@ fn hall(canvas: &mut Canvas, x: f32, y: f32, width: f32, height: f32) {
 
 fn containers(canvas: &mut Canvas, dice: &mut Dice) {
     let paints = [rgb(184, 66, 48), rgb(44, 104, 152), rgb(58, 124, 92), rgb(206, 148, 48), rgb(122, 90, 76)];
-    for (x, y) in [(-30.0, 236.0), (-30.0, 198.0), (76.0, 240.0), (534.0, 246.0), (534.0, 207.0), (640.0, 246.0)] {
+    for (x, y) in [(-34.0, 198.0), (-34.0, 237.0), (76.0, 237.0), (532.0, 207.0), (532.0, 246.0), (638.0, 246.0)] {
         let paint = dice.pick(&paints);
-        let x = x + dice.between(-4.0, 4.0);
+        let x = x + dice.between(-3.0, 3.0);
         canvas.rect(x, y, 102.0, 38.0, paint);
         canvas.rect(x, y, 102.0, 3.0, mix(paint, rgb(255, 255, 255), 0.3));
         for rib in 0..12 {
@@ -122,14 +133,23 @@ pub fn motion(canvas: &mut Canvas, smoke: bool, seed: u32, t: f32) {
         let across = (TAU * (t + phase)).sin() * 46.0;
         // With a fire in the yard the workers run to the gate.
         let hurry = if smoke { 4.0 } else { 1.0 };
-        person(canvas, 170.0 + number as f32 * 108.0 + across, 262.0 + number as f32 * 13.0, 36.0 + number as f32 * 3.0, phase, t * 10.0 * hurry);
+        person(
+            canvas,
+            170.0 + number as f32 * 108.0 + across,
+            262.0 + number as f32 * 13.0,
+            36.0 + number as f32 * 3.0,
+            phase,
+            t * 10.0 * hurry,
+        );
     }
 }
 
 fn fire(canvas: &mut Canvas, seed: u32, t: f32) {
     let mut dice = Dice::new(seed ^ 0xf12e);
     let flicker = 0.8 + 0.2 * (TAU * 9.0 * t).sin();
-    canvas.disc(FIRE.0, FIRE.1, 92.0 * flicker, veil(rgb(255, 140, 40), 0.13));
+    for ring in 1..=6 {
+        canvas.disc(FIRE.0, FIRE.1, 17.0 * ring as f32 * flicker, veil(rgb(255, 140, 40), 0.05));
+    }
     // Smoke: puffs rise, grow, lean with the wind and thin out.
     for _ in 0..46 {
         let age = (dice.roll() + t * 2.0).fract();
@@ -142,7 +162,9 @@ fn fire(canvas: &mut Canvas, seed: u32, t: f32) {
     }
     for number in 0..15 {
         let x = FIRE.0 - 34.0 + number as f32 * 4.8;
-        let lick = 16.0 + 24.0 * (TAU * (7.0 * t + dice.roll())).sin().abs() + 16.0 * (1.0 - ((number as f32 - 7.0) / 7.0).powi(2));
+        let lick = 16.0
+            + 24.0 * (TAU * (7.0 * t + dice.roll())).sin().abs()
+            + 16.0 * (1.0 - ((number as f32 - 7.0) / 7.0).powi(2));
         let color = dice.pick(&[rgb(252, 118, 26), rgb(255, 170, 40), rgb(240, 78, 22)]);
         canvas.shape(veil(color, 0.88), |path| {
             path.move_to(x - 8.0, FIRE.1 + 14.0);
@@ -167,7 +189,11 @@ fn forklift(canvas: &mut Canvas, x: f32, y: f32, facing: f32) {
     canvas.ellipse(x + 4.0 * facing, y + 1.0, 42.0, 4.5, veil(rgb(10, 10, 10), 0.4));
     boxed(canvas, -30.0, 18.0, y - 26.0, 19.0, rgb(242, 182, 34));
     boxed(canvas, -30.0, -14.0, y - 34.0, 12.0, rgb(62, 64, 68));
-    canvas.line(&[(at(-12.0), y - 26.0), (at(-9.0), y - 54.0), (at(10.0), y - 54.0), (at(14.0), y - 26.0)], 2.4, rgb(56, 58, 62));
+    canvas.line(
+        &[(at(-12.0), y - 26.0), (at(-9.0), y - 54.0), (at(10.0), y - 54.0), (at(14.0), y - 26.0)],
+        2.4,
+        rgb(56, 58, 62),
+    );
     canvas.disc(at(-2.0), y - 42.0, 4.4, rgb(222, 178, 146));
     boxed(canvas, -7.0, 4.0, y - 38.0, 14.0, rgb(232, 112, 32));
     canvas.ellipse(at(-2.0), y - 45.5, 5.0, 2.6, rgb(250, 214, 44));

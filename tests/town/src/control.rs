@@ -1,0 +1,172 @@
+//! The control address: a test or a person in training makes things happen in the town.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::director::{CameraWish, Report, SensorWish, Shot, UnderWay, WishError};
+use crate::rtsp::CameraStats;
+use crate::script::Event;
+use crate::sensors::{Fleet, LinkState};
+use crate::stage::Stage;
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct Control {
+    /// Cameras and the director.
+    pub stage: Arc<Stage>,
+    /// Gateways.
+    pub fleet: Arc<Fleet>,
+}
+
+/// The routes.
+pub fn router(control: Control) -> Router {
+    Router::new()
+        .route("/state", get(state))
+        .route("/events", get(events))
+        .route("/events/{name}", post(start))
+        .route("/sensors/{id}", post(sensor))
+        .route("/cameras/{id}", post(camera))
+        .route("/gateways/{id}", post(gateway))
+        .route("/reset", post(reset))
+        .with_state(control)
+}
+
+/// Why a request is refused.
+struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+impl From<WishError> for Refused {
+    fn from(error: WishError) -> Refused {
+        let status = match error {
+            WishError::Unknown(..) => StatusCode::NOT_FOUND,
+            WishError::Type(..) => StatusCode::BAD_REQUEST,
+        };
+        Refused(status, error.to_string())
+    }
+}
+
+impl From<JsonRejection> for Refused {
+    fn from(error: JsonRejection) -> Refused {
+        Refused(StatusCode::BAD_REQUEST, error.body_text())
+    }
+}
+
+#[derive(Serialize)]
+struct TownState {
+    uptime_s: f64,
+    cycle_s: f64,
+    quiet_script: bool,
+    events: Vec<UnderWay>,
+    sensors: BTreeMap<String, Report>,
+    cameras: BTreeMap<String, CameraState>,
+    gateways: HashMap<&'static str, LinkState>,
+    /// Pictures skipped because the machine was too busy.
+    late_frames: u64,
+}
+
+#[derive(Serialize)]
+struct CameraState {
+    #[serde(flatten)]
+    shot: Shot,
+    #[serde(flatten)]
+    stats: CameraStats,
+}
+
+async fn state(State(control): State<Control>) -> Json<TownState> {
+    let stage = &control.stage;
+    let farm = stage.farm().stats();
+    let stats: HashMap<String, CameraStats> = farm.cameras.into_iter().map(|stats| (stats.id.clone(), stats)).collect();
+    let camera = |(id, shot): (String, Shot)| {
+        let stats = stats.get(&id).cloned().unwrap_or_default();
+        (id, CameraState { shot, stats })
+    };
+    let (script, events) = {
+        let director = stage.director();
+        (director.script(), director.under_way(stage.now_s()))
+    };
+    Json(TownState {
+        uptime_s: stage.now_s(),
+        cycle_s: script.cycle_s,
+        quiet_script: script.quiet,
+        events,
+        sensors: stage.all_reports(),
+        cameras: stage.shots().into_iter().map(camera).collect(),
+        gateways: control.fleet.states(),
+        late_frames: farm.late_frames,
+    })
+}
+
+async fn events(State(control): State<Control>) -> Json<Value> {
+    let director = control.stage.director();
+    let script = director.script();
+    let about = |event: Event| json!({ "name": event, "duration_s": script.duration_s(event), "about": event.about() });
+    let under_way = director.under_way(control.stage.now_s());
+    Json(json!({ "events": Event::ALL.map(about), "under_way": under_way }))
+}
+
+async fn start(State(control): State<Control>, Path(name): Path<String>) -> Result<Json<Value>, Refused> {
+    let known = || Event::ALL.map(Event::as_str).join(", ");
+    let event = Event::named(&name)
+        .ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("no event is named {name:?}; there are {}", known())))?;
+    let mut director = control.stage.director();
+    director.start(event, control.stage.now_s());
+    Ok(Json(json!({ "started": event, "duration_s": director.script().duration_s(event) })))
+}
+
+async fn sensor(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+    wish: Result<Json<SensorWish>, JsonRejection>,
+) -> Result<Json<Option<Report>>, Refused> {
+    let Json(wish) = wish?;
+    control.stage.director().set_sensor(&id, wish)?;
+    Ok(Json(control.stage.all_reports().remove(&id)))
+}
+
+async fn camera(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+    wish: Result<Json<CameraWish>, JsonRejection>,
+) -> Result<Json<Option<Shot>>, Refused> {
+    let Json(wish) = wish?;
+    control.stage.director().set_camera(&id, wish)?;
+    Ok(Json(control.stage.shots().remove(&id)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GatewayWish {
+    offline: bool,
+}
+
+async fn gateway(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+    wish: Result<Json<GatewayWish>, JsonRejection>,
+) -> Result<Json<Value>, Refused> {
+    let Json(wish) = wish?;
+    if !control.fleet.set_offline(&id, wish.offline) {
+        return Err(WishError::Unknown("gateway", id).into());
+    }
+    Ok(Json(json!({ "gateway": id, "offline": wish.offline })))
+}
+
+async fn reset(State(control): State<Control>) -> Json<Value> {
+    control.stage.director().reset(control.stage.now_s());
+    control.fleet.reset();
+    Json(json!({ "reset": true }))
+}

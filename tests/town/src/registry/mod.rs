@@ -1,0 +1,135 @@
+//! The demo town's sources: which cameras and sensors stand where, and the files the hub imports.
+//!
+//! Here belongs what a source *is*; what it shows or reports at a moment is [`crate::script`]'s and
+//! [`crate::sensors`]' business.
+
+mod cameras;
+mod csv;
+mod sensors;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use model::{GridId, Kind, Owner, Place, PullMode, Source, SourceId};
+
+use crate::map::TownMap;
+use crate::map::frame::Uv;
+use crate::map::names::TOWN;
+use crate::map::seed::Seed;
+use crate::rtsp::{Auth, CameraSpec};
+use crate::scene::Scene;
+
+pub use csv::HEADER;
+pub use sensors::{GATEWAYS, gateway_topic};
+
+/// User and password of all cameras that ask for one.
+pub const LOGIN: (&str, &str) = ("viewer", "town-demo");
+
+/// A camera and how the farm plays it.
+#[derive(Clone, Debug)]
+pub struct Camera {
+    /// As the hub's registry knows it.
+    pub source: Source,
+    /// What stands before the lens in quiet times.
+    pub scene: Scene,
+    /// How it asks who is there.
+    pub auth: Auth,
+}
+
+/// A sensor and how it reports.
+#[derive(Clone, Debug)]
+pub struct Sensor {
+    /// As the hub's registry knows it.
+    pub source: Source,
+    /// QoS 1 instead of 0.
+    pub acknowledged: bool,
+    /// Its topic holds a state: the broker keeps the last message.
+    pub retained: bool,
+    /// The gateway whose connection carries it.
+    pub gateway: &'static str,
+}
+
+/// All sources of the town.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// Cameras with drawn scenes.
+    pub cameras: Vec<Camera>,
+    /// Sensors.
+    pub sensors: Vec<Sensor>,
+    /// Cameras of a load test, all with the same picture.
+    pub load: Vec<Source>,
+}
+
+impl Registry {
+    /// The sources of a town whose farm listens at `rtsp`, with `load` more cameras for load tests.
+    pub fn new(map: &TownMap, rtsp: SocketAddr, load: usize, seed: u64) -> Registry {
+        Registry {
+            cameras: cameras::cameras(map, rtsp),
+            sensors: sensors::sensors(map),
+            load: load_cameras(map, rtsp, load, seed),
+        }
+    }
+
+    /// What the farm plays.
+    pub fn farm(&self) -> Vec<CameraSpec> {
+        let spec = |camera: &Camera| CameraSpec {
+            id: camera.source.id.to_string(),
+            name: camera.source.name.clone(),
+            scene: camera.scene,
+            owner: Some(camera.source.owner.as_str().to_owned()),
+            auth: camera.auth,
+            gop_s: 1,
+        };
+        self.cameras.iter().map(spec).collect()
+    }
+
+    /// The file for `gridward sources import`.
+    pub fn csv(&self) -> anyhow::Result<Vec<u8>> {
+        csv::write(self)
+    }
+}
+
+/// What all sources have in common.
+fn source(map: &TownMap, kind: Kind, id: &str, class: &str, name: &str, owner: Owner, at: Uv) -> Source {
+    let place = map.frame.place(at);
+    Source {
+        id: SourceId::new(id),
+        kind,
+        class: class.to_owned(),
+        name: name.to_owned(),
+        owner,
+        grid: map.grid_at(place).map_or_else(|| GridId::new(TOWN.0), |grid| grid.id.clone()),
+        place: Some(Place { lon: place[0], lat: place[1] }),
+        mode: PullMode::Always,
+        url: String::new(),
+        topic: String::new(),
+        format: String::new(),
+        unit: String::new(),
+        interval_s: None,
+        tags: BTreeMap::new(),
+    }
+}
+
+fn stream_url(rtsp: SocketAddr, id: &str, profile: &str) -> String {
+    format!("rtsp://{rtsp}/{id}/{profile}")
+}
+
+fn load_cameras(map: &TownMap, rtsp: SocketAddr, count: usize, seed: u64) -> Vec<Source> {
+    let mut dice = Seed::new(seed, "load");
+    let camera = |number: usize| {
+        let id = format!("load-{number:05}");
+        // On dry land: both banks, away from the river.
+        let v = if dice.chance(0.6) { dice.between(190.0, 1450.0) } else { dice.between(-1250.0, -190.0) };
+        let at = (dice.between(-2850.0, 2850.0), v);
+        let owner = dice.pick(&[Owner::Governance, Owner::Police, Owner::Traffic, Owner::Telecom]);
+        let name = format!("压测 {number:05}");
+        let mut source = source(map, Kind::Camera, &id, "street", &name, owner, at);
+        source.url = stream_url(rtsp, &id, "main");
+        source.tags.insert("sub".into(), stream_url(rtsp, &id, "sub"));
+        source
+    };
+    (1..=count).map(camera).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::map::frame;
+
+fn town(load: usize) -> (TownMap, Registry) {
+    let map = TownMap::new(7);
+    let registry = Registry::new(&map, "127.0.0.1:8554".parse().unwrap(), load, 7);
+    (map, registry)
+}
+
+fn all(registry: &Registry) -> impl Iterator<Item = &Source> {
+    let cameras = registry.cameras.iter().map(|camera| &camera.source);
+    cameras.chain(registry.sensors.iter().map(|sensor| &sensor.source)).chain(&registry.load)
+}
+
+#[test]
+fn the_hub_takes_the_file_without_a_complaint() {
+    let (_, registry) = town(50);
+    let parsed = storage::csv::parse(&registry.csv().unwrap());
+    assert_eq!(parsed.problems, []);
+    let taken: Vec<&Source> = parsed.rows.iter().map(|row| &row.source).collect();
+    assert_eq!(taken, all(&registry).collect::<Vec<_>>());
+    assert_eq!(HEADER, storage::csv::HEADER);
+}
+
+#[test]
+fn ids_are_unique_and_every_source_stands_in_its_grid() {
+    for seed in [1, 7, 42] {
+        let map = TownMap::new(seed);
+        let registry = Registry::new(&map, "127.0.0.1:1".parse().unwrap(), 300, seed);
+        let mut ids = BTreeSet::new();
+        for source in all(&registry) {
+            assert!(ids.insert(source.id.as_str()), "{} twice", source.id);
+            let place = source.place.unwrap();
+            let grid = map.leaves().find(|grid| grid.id == source.grid);
+            let grid = grid.unwrap_or_else(|| panic!("seed {seed}: {} stands outside the grids", source.id));
+            assert!(frame::holds(&grid.outline, [place.lon, place.lat]), "{}", source.id);
+        }
+        assert_eq!(ids.len(), 24 + 60 + 300);
+    }
+}
+
+#[test]
+fn the_demo_has_what_it_is_to_show() {
+    let (_, registry) = town(0);
+    let mut owners: BTreeMap<Owner, usize> = BTreeMap::new();
+    registry.cameras.iter().for_each(|camera| *owners.entry(camera.source.owner).or_default() += 1);
+    assert_eq!(owners.len(), 5);
+    assert!(owners[&Owner::Resident] >= 2, "{owners:?}");
+    assert!(registry.cameras.iter().filter(|camera| camera.source.mode == PullMode::Demand).count() >= 3);
+    let sensors: BTreeSet<&str> = registry.sensors.iter().map(|sensor| sensor.source.id.as_str()).collect();
+    for camera in &registry.cameras {
+        for key in ["sub", "bearing"] {
+            assert!(camera.source.tags.contains_key(key), "{} has no {key}", camera.source.id);
+        }
+        for seen in camera.source.looks_at() {
+            assert!(sensors.contains(seen), "{} looks at {seen}", camera.source.id);
+        }
+    }
+    let formats: BTreeSet<&str> =
+        registry.sensors.iter().map(|sensor| sensor.source.format.split(':').next().unwrap()).collect();
+    assert_eq!(formats, BTreeSet::from(["json", "map", "raw", "senml"]));
+    assert!(registry.sensors.iter().any(|sensor| sensor.acknowledged));
+    assert!(registry.sensors.iter().any(|sensor| !sensor.acknowledged));
+    assert!(registry.sensors.iter().any(|sensor| sensor.retained));
+    for sensor in &registry.sensors {
+        assert!(GATEWAYS.contains(&sensor.gateway), "{}", sensor.gateway);
+        assert_eq!(sensor.source.tags["offline_topic"], gateway_topic(sensor.gateway));
+    }
+}
+
+#[test]
+fn thirteen_thousand_more_cameras_make_a_file_the_hub_takes() {
+    let (_, registry) = town(13_000);
+    let parsed = storage::csv::parse(&registry.csv().unwrap());
+    assert_eq!((parsed.problems.len(), parsed.rows.len()), (0, 13_084));
+}
