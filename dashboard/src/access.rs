@@ -18,6 +18,9 @@ use crate::state::AppState;
 /// The name of the session cookie.
 pub const COOKIE: &str = "gridward_session";
 
+/// How long a socket may go on after its log-in has ended, its token was taken back, or its scope changed.
+pub const RECHECK: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// Whoever makes a request, with what they may see.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -29,12 +32,46 @@ pub struct Caller {
     pub scope: Scope,
     /// All grids of the scope; none for no limit.
     grids: Option<Arc<HashSet<GridId>>>,
+    proof: Proof,
+}
+
+/// What the caller has shown, to be looked at again while a socket stays open. Never printed.
+#[derive(Clone)]
+enum Proof {
+    Session(Arc<str>),
+    Token(Arc<str>),
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Proof::Session(_) => "Session",
+            Proof::Token(_) => "Token",
+        })
+    }
 }
 
 impl Caller {
-    fn new(state: &AppState, name: UserId, role: Role, scope: Scope) -> Self {
+    fn new(state: &AppState, name: UserId, role: Role, scope: Scope, proof: Proof) -> Self {
         let grids = (!scope.grids.is_empty()).then(|| Arc::new(state.feed.grids_within(&scope.grids)));
-        Self { name, role, scope, grids }
+        Self { name, role, scope, grids, proof }
+    }
+
+    /// The caller as the hub knows it now; none when the session has ended or the token was taken back. A socket that
+    /// stays open asks this every [`RECHECK`].
+    pub async fn again(&self, state: &AppState) -> Result<Option<Self>, ApiError> {
+        let (now, users) = (Timestamp::now(), state.storage.users());
+        let (name, role, scope) = match &self.proof {
+            Proof::Session(key) => match users.session(key, now).await? {
+                Some((user, _)) => (user.name, user.role, user.scope),
+                None => return Ok(None),
+            },
+            Proof::Token(secret) => match users.token(secret, now).await? {
+                Some(token) => (token.id, token.role, token.scope),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Self::new(state, name, role, scope, self.proof.clone())))
     }
 
     /// As the log names the caller.
@@ -54,6 +91,19 @@ impl Caller {
     /// Whether incidents and alarms of this grid are in the scope.
     pub fn sees_grid(&self, grid: &GridId) -> bool {
         self.grids.as_ref().is_none_or(|grids| grids.contains(grid))
+    }
+
+    /// Whether the scope leaves anything out.
+    pub fn is_limited(&self) -> bool {
+        !self.scope.grids.is_empty() || !self.scope.owners.is_empty()
+    }
+
+    /// Whether the caller may give (or take) this scope: nobody hands out more than they have.
+    pub fn may_grant(&self, scope: &Scope) -> bool {
+        let grids = self.grids.is_none() || (!scope.grids.is_empty() && scope.grids.iter().all(|g| self.sees_grid(g)));
+        let mine = &self.scope.owners;
+        let owners = mine.is_empty() || (!scope.owners.is_empty() && scope.owners.iter().all(|o| mine.contains(o)));
+        grids && owners
     }
 
     /// Whether the source is in the scope, by grid and owner.
@@ -83,7 +133,7 @@ impl FromRequestParts<Arc<AppState>> for Caller {
         let now = Timestamp::now();
         if let Some(secret) = bearer(parts) {
             let token = state.storage.users().token(secret, now).await?.ok_or_else(ApiError::unauthenticated)?;
-            return Ok(Caller::new(state, token.id, token.role, token.scope));
+            return Ok(Caller::new(state, token.id, token.role, token.scope, Proof::Token(secret.into())));
         }
         let key = cookie(parts).ok_or_else(ApiError::unauthenticated)?;
         same_origin(parts)?;
@@ -92,9 +142,11 @@ impl FromRequestParts<Arc<AppState>> for Caller {
         let length = SignedDuration::from_hours(i64::from(state.config.session_hours));
         // The end slides, but is written at most once in a twelfth of its length.
         if expires.duration_since(now) < length * 11 / 12 {
-            users.extend_session(key, now.saturating_add(length).unwrap_or(expires)).await?;
+            let moved = users.extend_session(key, now.saturating_add(length).unwrap_or(expires)).await;
+            // With a full disk people still see the town; the end is moved at a later request.
+            moved.unwrap_or_else(|error| tracing::debug!(%error, "a session could not be extended"));
         }
-        Ok(Caller::new(state, user.name, user.role, user.scope))
+        Ok(Caller::new(state, user.name, user.role, user.scope, Proof::Session(key.into())))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Errors as the API tells them: `{"error": {"code", "message", "details"?}}`.
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use command::{Refusal, RefusalCode};
 use utoipa::ToSchema;
@@ -105,6 +107,10 @@ impl From<storage::Error> for ApiError {
         match error {
             storage::Error::Exists(_) => ApiError::conflict(error.to_string()),
             storage::Error::Missing(_) => Self::new(StatusCode::NOT_FOUND, "not_found", error.to_string()),
+            storage::Error::Busy => {
+                let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", error.to_string());
+                Self { retry_after_s: Some(5), ..busy }
+            }
             storage::Error::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", error.to_string()),
             other => {
                 tracing::error!(error = %other, "storage failed a request");
@@ -126,3 +132,44 @@ impl From<Refusal> for ApiError {
         Self::new(status, refusal.code.as_str(), refusal.message)
     }
 }
+
+/// Errors that the framework makes of what it cannot read - a body that is no JSON, a query with an unknown key, a path
+/// that is no route, a body too large - told in the same shape as all others.
+pub(crate) async fn in_one_shape(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !is_api || is_json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let code = match status {
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        StatusCode::REQUEST_TIMEOUT => "timeout",
+        status if status.is_server_error() => "internal",
+        _ => "bad_request",
+    };
+    let (mut parts, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, MAX_TOLD_BYTES).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let reason = status.canonical_reason().unwrap_or("error");
+    let message = if text.trim().is_empty() { reason.to_lowercase() } else { text.trim().to_owned() };
+    let told = ErrorBody { error: ErrorDetail { code: code.to_owned(), message, details: None } };
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.remove(header::CONTENT_TYPE);
+    let mut answer = Json(told).into_response();
+    for (name, value) in &parts.headers {
+        answer.headers_mut().insert(name.clone(), value.clone());
+    }
+    *answer.status_mut() = status;
+    answer
+}
+
+/// The most of the framework's words that is passed on.
+const MAX_TOLD_BYTES: usize = 4_096;

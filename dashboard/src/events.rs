@@ -1,18 +1,19 @@
 //! `/api/v1/events`: a snapshot, then numbered deltas, by subscription and within the caller's scope.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use model::{SourceId, Timestamp};
+use model::{Source, SourceId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, interval_at, timeout};
 
-use crate::access::Caller;
+use crate::access::{Caller, RECHECK};
+use crate::error::ApiError;
 use crate::feed::{Change, Delta};
 use crate::state::AppState;
 
@@ -24,6 +25,13 @@ const SEND_LIMIT: Duration = Duration::from_secs(10);
 const MAX_READINGS: usize = 200;
 /// The largest message a client may send.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+/// Messages heard from one socket in [`HEARING`]; each may cost a snapshot of the town.
+const MAX_HEARD: u32 = 60;
+const HEARING: Duration = Duration::from_secs(10);
+/// Sockets open at a time: two desks and a thousand phones are far fewer.
+const MAX_SOCKETS: usize = 2_000;
+/// Characters of a client's own words that an error repeats.
+const MAX_REPEATED: usize = 200;
 
 /// What a client says.
 #[derive(Debug, Deserialize)]
@@ -49,7 +57,7 @@ struct Topics {
     alarms: bool,
     sources: bool,
     hub: bool,
-    readings: Vec<SourceId>,
+    readings: HashSet<SourceId>,
 }
 
 impl Topics {
@@ -63,7 +71,7 @@ impl Topics {
                 "hub" => topics.hub = true,
                 other => {
                     let id = other.strip_prefix("readings:").and_then(|id| SourceId::parse(id).ok());
-                    topics.readings.push(id.ok_or_else(|| format!("unknown topic {other:?}"))?);
+                    topics.readings.insert(id.ok_or_else(|| format!("unknown topic {other:?}"))?);
                 }
             }
         }
@@ -74,14 +82,43 @@ impl Topics {
     }
 }
 
-/// Upgrades to the socket; needs a log-in or token like any request.
-pub async fn socket(State(state): State<Arc<AppState>>, caller: Caller, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(move |socket| async move {
-        metrics::gauge!("gridward_event_sockets").increment(1.0);
-        Session { state, caller, topics: Topics::default(), seq: 0, epoch: String::new() }.run(socket).await;
-        metrics::gauge!("gridward_event_sockets").decrement(1.0);
-    })
+/// What a client's message asks for, or what is wrong with it in few words.
+fn read_message(text: &str) -> Result<(Topics, Option<Resume>), String> {
+    let message: ClientMessage = serde_json::from_str(text).map_err(|error| shorten(&error.to_string()))?;
+    let topics = Topics::parse(&message.subscribe).map_err(|error| shorten(&error))?;
+    Ok((topics, message.resume))
 }
+
+/// The same for the fuzz target.
+#[cfg(feature = "fuzzing")]
+pub fn check_message(text: &str) -> Result<(), String> {
+    read_message(text).map(drop)
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(MAX_REPEATED).collect()
+}
+
+/// Upgrades to the socket; needs a log-in or token like any request.
+pub async fn socket(
+    State(state): State<Arc<AppState>>,
+    caller: Caller,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    if state.feed.readers() >= MAX_SOCKETS {
+        metrics::counter!("gridward_event_sockets_refused_total").increment(1);
+        return Err(ApiError::unavailable(format!("{MAX_SOCKETS} event sockets are open already")));
+    }
+    let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let open = metrics::gauge!("gridward_event_sockets");
+        open.increment(1.0);
+        Session { state, caller, topics: Topics::default(), seq: 0, epoch: String::new() }.run(socket).await;
+        open.decrement(1.0);
+    }))
+}
+
+type Sources = BTreeMap<SourceId, Arc<Source>>;
 
 struct Session {
     state: Arc<AppState>,
@@ -95,13 +132,36 @@ impl Session {
     async fn run(mut self, mut socket: WebSocket) {
         let mut flushed = self.state.feed.watch();
         let mut tick = interval(TICK);
+        let mut recheck = interval_at(tokio::time::Instant::now() + RECHECK, RECHECK);
         let token = self.state.token.clone();
         let mut begun = false;
+        let (mut hearing_since, mut heard) = (Instant::now(), 0);
         loop {
             let texts = tokio::select! {
                 () = token.cancelled() => break,
+                _ = recheck.tick() => match self.caller.again(&self.state).await {
+                    Ok(Some(caller)) => {
+                        self.caller = caller;
+                        continue;
+                    }
+                    Ok(None) => {
+                        let text = error_text("unauthenticated", "the log-in has ended or the token was taken back");
+                        let _ = timeout(SEND_LIMIT, socket.send(Message::Text(text.into()))).await;
+                        break;
+                    }
+                    // The database does not answer: what was true a moment ago still is.
+                    Err(_) => continue,
+                },
                 message = socket.recv() => match message {
                     Some(Ok(Message::Text(text))) => {
+                        if hearing_since.elapsed() > HEARING {
+                            (hearing_since, heard) = (Instant::now(), 0);
+                        }
+                        heard += 1;
+                        if heard > MAX_HEARD {
+                            metrics::counter!("gridward_event_sockets_dropped_total").increment(1);
+                            break;
+                        }
                         let answers = self.hear(&text);
                         begun |= !self.epoch.is_empty();
                         answers
@@ -133,15 +193,14 @@ impl Session {
 
     /// Takes a subscription in; answers with what the socket says to it.
     fn hear(&mut self, text: &str) -> Vec<String> {
-        let message: ClientMessage = match serde_json::from_str(text) {
-            Ok(message) => message,
-            Err(error) => return vec![error_text("bad_request", &error.to_string())],
-        };
-        match Topics::parse(&message.subscribe) {
-            Ok(topics) => self.topics = topics,
+        let resume = match read_message(text) {
+            Ok((topics, resume)) => {
+                self.topics = topics;
+                resume
+            }
             Err(error) => return vec![error_text("bad_request", &error)],
-        }
-        if let Some(resume) = message.resume
+        };
+        if let Some(resume) = resume
             && self.state.feed.since(&resume.epoch, resume.seq).is_some()
         {
             self.epoch = resume.epoch;
@@ -185,14 +244,17 @@ impl Session {
     /// What has happened since the last message; a fresh snapshot when that is too much.
     fn news(&mut self) -> Vec<String> {
         match self.state.feed.since(&self.epoch, self.seq) {
-            Some(deltas) => deltas.iter().filter_map(|delta| self.delta_text(delta)).collect(),
+            Some(deltas) => {
+                let sources = self.state.feed.sources();
+                deltas.iter().filter_map(|delta| self.delta_text(delta, &sources)).collect()
+            }
             None => vec![self.snapshot()],
         }
     }
 
-    fn delta_text(&mut self, delta: &Delta) -> Option<String> {
+    fn delta_text(&mut self, delta: &Delta, sources: &Sources) -> Option<String> {
         self.seq = delta.seq;
-        let ops: Vec<Value> = delta.changes.iter().filter_map(|change| self.op_of(change)).collect();
+        let ops: Vec<Value> = delta.changes.iter().filter_map(|change| self.op_of(change, sources)).collect();
         if ops.is_empty() {
             return None;
         }
@@ -200,8 +262,7 @@ impl Session {
     }
 
     /// The change as this reader may see it; none when it may not or does not want to.
-    fn op_of(&self, change: &Change) -> Option<Value> {
-        let sources = self.state.feed.sources();
+    fn op_of(&self, change: &Change, sources: &Sources) -> Option<Value> {
         let sees = |id: &SourceId| sources.get(id).is_some_and(|source| self.caller.sees(source));
         match change {
             Change::Incident(i) if self.topics.incidents && self.caller.sees_grid(&i.grid) => Some(

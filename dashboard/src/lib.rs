@@ -4,11 +4,16 @@
 //! readings come in (`ingest`), what is an alarm (`alerting`), what is a step (`command`), SQL (`storage`).
 
 pub mod access;
+mod archive;
 mod assets;
 mod config;
 mod error;
 mod events;
 pub mod feed;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod gate;
 mod router;
 mod routes;
 mod server;

@@ -71,6 +71,7 @@ pub(crate) fn build(state: Arc<AppState>) -> (Router, utoipa::openapi::OpenApi) 
         .fallback(get(assets::serve))
         .with_state(state)
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
+        .layer(axum::middleware::from_fn(crate::error::in_one_shape))
         .layer(tower_http::timeout::TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             Duration::from_secs(30),

@@ -56,9 +56,12 @@ pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std:
         started: Instant::now(),
         token: token.clone(),
         grants: Grants::default(),
+        gate: Default::default(),
+        archive: Default::default(),
     });
     let (app, _) = router::build(state);
     let serving = tokio::spawn(async move {
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, app).with_graceful_shutdown(async move { token.cancelled().await }).await
     });
     Ok(Server { addr, serving, feeding })

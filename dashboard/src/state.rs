@@ -30,6 +30,8 @@ pub struct AppState {
     pub(crate) started: Instant,
     pub(crate) token: CancellationToken,
     pub(crate) grants: Grants,
+    pub(crate) gate: crate::gate::Gate,
+    pub(crate) archive: tokio::sync::Mutex<crate::archive::Archive>,
 }
 
 /// Who has opened which resident's camera, until when.

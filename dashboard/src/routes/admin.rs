@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use model::{LogEntry, Right, Role, Scope, Timestamp, UserId};
+use model::{LogBody, LogEntry, Right, Role, Scope, SourceId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use storage::AuditFilter;
 use utoipa::{IntoParams, ToSchema};
 
 use super::limit_of;
-use super::session::UserView;
+use super::session::{MAX_PASSWORD_BYTES, UserView};
 use crate::access::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::state::AppState;
@@ -45,7 +45,8 @@ pub struct AuditPage {
     pub next_cursor: Option<i64>,
 }
 
-/// Who looked, logged in, or changed what the hub is. For leads and administrators.
+/// Who looked, logged in, or changed what the hub is. For leads and administrators; with a scope, only rows about sources
+/// in it and about oneself.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "administration", params(AuditQuery), responses(
     (status = 200, body = AuditPage), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)))]
 pub async fn audit(
@@ -63,9 +64,40 @@ pub async fn audit(
         to: query.to,
         before: query.cursor,
     };
-    let items = state.storage.log().audit(&filter, limit).await?;
-    let next_cursor = if items.len() == limit as usize { items.last().map(|entry| entry.seq) } else { None };
-    Ok(Json(AuditPage { items, next_cursor }))
+    let mut page = AuditPage { items: Vec::new(), next_cursor: None };
+    let mut filter = filter;
+    for _ in 0..MAX_PAGES_LOOKED_AT {
+        let rows = state.storage.log().audit(&filter, limit).await?;
+        let is_last = rows.len() < limit as usize;
+        let room = limit as usize - page.items.len();
+        let mut seen = rows.into_iter().filter(|row| {
+            filter.before = Some(row.seq);
+            sees_row(&state, &caller, row)
+        });
+        page.items.extend(seen.by_ref().take(room));
+        if page.items.len() == limit as usize {
+            page.next_cursor = page.items.last().map(|entry| entry.seq);
+            return Ok(Json(page));
+        }
+        if is_last {
+            return Ok(Json(page));
+        }
+    }
+    // A narrow scope in a long log: what was found so far, and where to go on.
+    page.next_cursor = filter.before;
+    Ok(Json(page))
+}
+
+/// Pages of the log that one question looks through for a caller whose scope hides most rows.
+const MAX_PAGES_LOOKED_AT: usize = 20;
+
+/// A caller with a scope sees what happened to sources in it, and what they did themselves.
+fn sees_row(state: &AppState, caller: &Caller, row: &LogEntry) -> bool {
+    if !caller.is_limited() || row.actor == caller.actor() {
+        return true;
+    }
+    let LogBody::Audit(audit) = &row.body else { return false };
+    state.feed.sources().get(audit.subject.as_str()).is_some_and(|source| caller.sees(source))
 }
 
 /// The rules in force, with their state.
@@ -115,7 +147,7 @@ pub struct DeadLetterPage {
     pub items: Vec<DeadLetterView>,
     /// Where the next page begins; none on the last.
     pub next_cursor: Option<i64>,
-    /// How many are kept.
+    /// How many are kept, in and out of the caller's scope.
     pub total: u64,
 }
 
@@ -131,8 +163,13 @@ pub async fn dead_letters(
     let limit = limit_of(query.limit, 100)?;
     let rows = state.storage.dead_letters().list(query.cursor, limit).await?;
     let next_cursor = if rows.len() == limit as usize { rows.last().map(|row| row.id) } else { None };
+    let sources = state.feed.sources();
+    let sees = |id: &Option<SourceId>| {
+        !caller.is_limited() || id.as_ref().and_then(|id| sources.get(id)).is_some_and(|source| caller.sees(source))
+    };
     let items = rows
         .into_iter()
+        .filter(|row| sees(&row.letter.source))
         .map(|row| DeadLetterView {
             id: row.id,
             at: row.letter.at,
@@ -153,7 +190,8 @@ pub async fn dead_letters(
 pub async fn users(State(state): State<Arc<AppState>>, caller: Caller) -> Result<Json<Vec<UserView>>, ApiError> {
     caller.need(Right::Administer)?;
     let users = state.storage.users().list().await?;
-    Ok(Json(users.into_iter().map(|u| UserView { name: u.name, role: u.role, scope: u.scope }).collect()))
+    let users = users.into_iter().filter(|user| caller.may_grant(&user.scope));
+    Ok(Json(users.map(|u| UserView { name: u.name, role: u.role, scope: u.scope }).collect()))
 }
 
 /// Who can be sent: people with the role responder.
@@ -191,7 +229,11 @@ pub async fn add_user(
         let least = storage::MIN_PASSWORD_CHARS;
         return Err(ApiError::bad_request(format!("password: expected at least {least} characters")));
     }
+    if new.password.len() > MAX_PASSWORD_BYTES {
+        return Err(ApiError::bad_request(format!("password: expected at most {MAX_PASSWORD_BYTES} bytes")));
+    }
     known_grids(&state, &new.scope)?;
+    may_grant(&caller, &new.scope)?;
     state.storage.users().add(&name, &new.password, new.role, &new.scope).await?;
     let detail = serde_json::json!({ "role": new.role, "scope": new.scope });
     state.audit(caller.actor(), "user.add", name.as_str(), None, detail).await?;
@@ -209,6 +251,10 @@ pub async fn remove_user(
     caller.need(Right::Administer)?;
     if caller.name.as_str() == name {
         return Err(ApiError::bad_request("you cannot remove yourself"));
+    }
+    let known = state.storage.users().get(&name).await?;
+    if known.is_none_or(|user| !caller.may_grant(&user.scope)) {
+        return Err(ApiError::not_found("user"));
     }
     state.storage.users().remove(&name).await?;
     state.audit(caller.actor(), "user.remove", &name, None, serde_json::Value::Null).await?;
@@ -245,7 +291,7 @@ pub async fn tokens(State(state): State<Arc<AppState>>, caller: Caller) -> Resul
         created_at: t.created_at,
         last_used_at: t.last_used_at,
     };
-    Ok(Json(tokens.into_iter().map(view).collect()))
+    Ok(Json(tokens.into_iter().filter(|token| caller.may_grant(&token.scope)).map(view).collect()))
 }
 
 /// A new token.
@@ -279,6 +325,7 @@ pub async fn create_token(
     caller.need(Right::Administer)?;
     let id = name_of(&new.id)?;
     known_grids(&state, &new.scope)?;
+    may_grant(&caller, &new.scope)?;
     let token = state.storage.users().create_token(&id, new.role, &new.scope).await?;
     let detail = serde_json::json!({ "role": new.role, "scope": new.scope });
     state.audit(caller.actor(), "token.create", id.as_str(), None, detail).await?;
@@ -294,6 +341,10 @@ pub async fn revoke_token(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     caller.need(Right::Administer)?;
+    let known = state.storage.users().tokens().await?.into_iter().find(|token| token.id.as_str() == id);
+    if known.is_none_or(|token| !caller.may_grant(&token.scope)) {
+        return Err(ApiError::not_found("token"));
+    }
     state.storage.users().revoke_token(&id).await?;
     state.audit(caller.actor(), "token.revoke", &id, None, serde_json::Value::Null).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -301,6 +352,10 @@ pub async fn revoke_token(
 
 fn name_of(text: &str) -> Result<UserId, ApiError> {
     UserId::parse(text).map_err(|error| ApiError::bad_request(format!("name: {error}")))
+}
+
+fn may_grant(caller: &Caller, scope: &Scope) -> Result<(), ApiError> {
+    if caller.may_grant(scope) { Ok(()) } else { Err(ApiError::forbidden("the scope goes beyond your own")) }
 }
 
 fn known_grids(state: &AppState, scope: &Scope) -> Result<(), ApiError> {

@@ -1,5 +1,6 @@
 //! Incidents: lists, one with its history, its cameras, and each step.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,7 +9,7 @@ use axum::http::StatusCode;
 use command::{Command, Order};
 use model::{
     GridId, Hazard, Incident, IncidentId, IncidentTransition, Kind, Level, LogBody, Place, Right, Source, SourceId,
-    UserId, Verdict,
+    Timestamp, UserId, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -71,47 +72,60 @@ pub async fn list(
 ) -> Result<Json<IncidentPage>, ApiError> {
     let limit = limit_of(query.limit, 100)? as usize;
     let grids = grids_of(&state, query.grid.as_deref())?;
-    let mut items: Vec<Incident> = if query.state == StateFilter::Open {
-        state.feed.snapshot().incidents.iter().map(|incident| (**incident).clone()).collect()
-    } else {
-        all(&state).await?
-    };
-    items.retain(|incident| {
+    let matches = |incident: &&Incident| {
         caller.sees_grid(&incident.grid)
             && (query.state != StateFilter::Ended || !incident.is_open())
             && query.level.is_none_or(|level| incident.level == level)
             && query.hazard.is_none_or(|hazard| incident.hazard == hazard)
             && grids.as_ref().is_none_or(|grids| grids.contains(&incident.grid))
-    });
-    if query.state == StateFilter::Open {
-        items.sort_by(|a, b| b.level.cmp(&a.level).then(a.reported_at.cmp(&b.reported_at)).then(a.id.cmp(&b.id)));
+    };
+    // One more than asked for says whether there is another page.
+    let mut items: Vec<Incident> = if query.state == StateFilter::Open {
+        let after = query.cursor.as_deref().map(read_cursor).transpose()?;
+        let snapshot = state.feed.snapshot();
+        let mut open: Vec<&Incident> = snapshot.incidents.iter().map(|incident| &**incident).filter(matches).collect();
+        open.sort_by_cached_key(|incident| place_in_queue(incident));
+        let rest =
+            open.into_iter().filter(|incident| after.as_ref().is_none_or(|after| place_in_queue(incident) > *after));
+        rest.take(limit + 1).cloned().collect()
     } else {
-        items.sort_by(|a, b| b.id.cmp(&a.id));
-    }
-    if let Some(cursor) = &query.cursor {
-        let after = items.iter().position(|incident| incident.id.as_str() == cursor);
-        items.drain(..after.map_or(0, |at| at + 1));
-    }
+        let mut archive = state.archive.lock().await;
+        archive.catch_up(state.storage.log()).await?;
+        let after = |incident: &&Incident| query.cursor.as_deref().is_none_or(|cursor| incident.id.as_str() < cursor);
+        archive.newest_first().filter(after).filter(matches).take(limit + 1).cloned().collect()
+    };
     let more = items.len() > limit;
     items.truncate(limit);
-    let next_cursor = if more { items.last().map(|last| last.id.to_string()) } else { None };
+    let last = items.last().filter(|_| more);
+    let next_cursor = last.map(|last| match query.state {
+        StateFilter::Open => write_cursor(&place_in_queue(last)),
+        StateFilter::Ended | StateFilter::All => last.id.to_string(),
+    });
     Ok(Json(IncidentPage { items, next_cursor }))
 }
 
-/// Every incident the log knows.
-async fn all(state: &AppState) -> Result<Vec<Incident>, ApiError> {
-    let mut incidents: std::collections::BTreeMap<IncidentId, Incident> = std::collections::BTreeMap::new();
-    let fold = |entry: model::LogEntry| {
-        let LogBody::Incident(transition) = entry.body else { return };
-        match incidents.get_mut(&transition.incident) {
-            Some(incident) => incident.apply(&transition),
-            None => {
-                incidents.extend(Incident::begin(&transition).map(|incident| (transition.incident.clone(), incident)))
-            }
+/// Where an open incident stands in the queue: the gravest first, then the oldest. A page goes on behind a place, not
+/// behind an incident, which may have been closed meanwhile.
+type QueuePlace = (Reverse<Level>, Timestamp, String);
+
+fn place_in_queue(incident: &Incident) -> QueuePlace {
+    (Reverse(incident.level), incident.reported_at, incident.id.to_string())
+}
+
+fn write_cursor((Reverse(level), at, id): &QueuePlace) -> String {
+    format!("{}|{at}|{id}", level.as_str())
+}
+
+fn read_cursor(text: &str) -> Result<QueuePlace, ApiError> {
+    let parts: Vec<&str> = text.splitn(3, '|').collect();
+    let place = match parts[..] {
+        [level, at, id] => {
+            let level = Level::ALL.into_iter().find(|known| known.as_str() == level);
+            level.zip(at.parse().ok()).map(|(level, at)| (Reverse(level), at, id.to_owned()))
         }
+        _ => None,
     };
-    state.storage.log().replay(0, fold).await?;
-    Ok(incidents.into_values().collect())
+    place.ok_or_else(|| ApiError::bad_request(format!("cursor: {text:?} is none of ours")))
 }
 
 /// An incident with everything that happened to it.

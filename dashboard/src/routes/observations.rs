@@ -90,17 +90,63 @@ pub async fn list(
     let wanted = HistoryQuery { source: source.id.to_string(), reading: query.reading, from, to, limit };
     let mut page = ObservationPage { items: Vec::new(), buckets: Vec::new(), next_from: None };
     match query.step_s {
+        Some(0) => return Err(ApiError::bad_request("step_s: found 0, expected at least 1")),
         Some(step_s) => {
             let buckets = state.storage.history().buckets(&wanted, i64::from(step_s) * 1_000).await?;
+            if let Some(last) = buckets.last().filter(|_| buckets.len() == limit as usize) {
+                let next = last.at.checked_add(SignedDuration::from_secs(i64::from(step_s))).ok();
+                page.next_from = next.filter(|next| *next < to);
+            }
             page.buckets = buckets.into_iter().map(BucketView::from).collect();
         }
         None => {
             page.items = state.storage.history().query(&wanted).await?;
             if page.items.len() == limit as usize {
-                let millisecond = SignedDuration::from_millis(1);
-                page.next_from = page.items.last().and_then(|o| o.phenomenon_time.checked_add(millisecond).ok());
+                page.next_from = cut_at_a_time(&mut page.items);
             }
         }
     }
     Ok(Json(page))
+}
+
+/// Ends a full page where a time ends, so that the next one can begin at a time and neither repeats nor misses what one
+/// message said at once; answers where it begins. A page of one time only is given whole.
+fn cut_at_a_time(items: &mut Vec<Observation>) -> Option<Timestamp> {
+    let last = items.last()?.phenomenon_time;
+    let whole = items.partition_point(|observation| observation.phenomenon_time < last);
+    if whole == 0 {
+        return last.checked_add(SignedDuration::from_millis(1)).ok();
+    }
+    items.truncate(whole);
+    Some(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Quality, Value};
+
+    use super::*;
+
+    fn at(milliseconds: i64) -> Observation {
+        let time = Timestamp::from_millisecond(milliseconds).unwrap();
+        Observation {
+            source: "s".into(),
+            reading: "r".into(),
+            value: Value::Bool(true),
+            quality: Quality::Good,
+            phenomenon_time: time,
+            received_at: time,
+            retained: false,
+        }
+    }
+
+    #[test]
+    fn a_page_ends_between_times() {
+        let mut items = vec![at(1), at(2), at(3), at(3)];
+        assert_eq!(cut_at_a_time(&mut items), Some(at(3).phenomenon_time));
+        assert_eq!(items.len(), 2);
+        let mut items = vec![at(3), at(3)];
+        assert_eq!(cut_at_a_time(&mut items), Some(at(4).phenomenon_time));
+        assert_eq!(items.len(), 2);
+    }
 }

@@ -1,19 +1,25 @@
 //! Logging in and out.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
 use model::{Actor, Role, Scope, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use storage::Lockout;
 use utoipa::ToSchema;
 
 use crate::access::{self, COOKIE, Caller};
 use crate::error::{ApiError, ErrorBody};
 use crate::state::AppState;
+
+/// Longer passwords are nobody's; hashing them costs time.
+pub const MAX_PASSWORD_BYTES: usize = 1_024;
 
 /// A name and a password.
 #[derive(Deserialize, ToSchema)]
@@ -51,29 +57,43 @@ pub struct UserView {
 #[utoipa::path(post, path = "/api/v1/session", tag = "session", request_body = LogIn, responses(
     (status = 200, description = "Logged in; the cookie `gridward_session` is set", body = SessionView),
     (status = 401, description = "`bad_credentials`", body = ErrorBody),
-    (status = 429, description = "`locked_out`, with Retry-After", body = ErrorBody)))]
+    (status = 429, description = "`locked_out`: the name or the address, with Retry-After", body = ErrorBody)))]
 pub async fn log_in(
     State(state): State<Arc<AppState>>,
+    extensions: Extensions,
     Json(given): Json<LogIn>,
 ) -> Result<(HeaderMap, Json<SessionView>), ApiError> {
     let now = Timestamp::now();
     let users = state.storage.users();
-    if given.username.len() > model::id::MAX_ID_BYTES || given.password.len() > 1_024 {
+    // Names that nobody can have are not worth a row in the audit.
+    if UserId::parse(&given.username).is_err() || given.password.len() > MAX_PASSWORD_BYTES {
         return Err(ApiError::bad_credentials());
     }
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |c| c.0.ip());
+    let told = |lockout: Lockout| ApiError::locked_out(lockout.retry_after_s);
     if let Some(lockout) = users.lockout(&given.username, now).await? {
-        return Err(ApiError::locked_out(lockout.retry_after_s));
+        return Err(told(lockout));
     }
-    let Some(user) = users.check(&given.username, &given.password).await? else {
-        users.note_failure(&given.username, now).await?;
-        let nothing = serde_json::Value::Null;
-        state.audit(Actor::Hub, "session.refused", &given.username, None, nothing).await?;
+    if let Err(wait) = state.gate.take(peer, Instant::now()) {
         metrics::counter!("gridward_logins_refused_total").increment(1);
-        return Err(match users.lockout(&given.username, now).await? {
-            Some(lockout) => ApiError::locked_out(lockout.retry_after_s),
-            None => ApiError::bad_credentials(),
-        });
+        return Err(ApiError::locked_out(wait.as_secs().max(1)));
+    }
+    let checked = users.check(&given.username, &given.password).await?;
+    // Asked again: of a hundred guesses sent at once, those after the fifth get no answer, right or wrong.
+    let locked = users.lockout(&given.username, now).await?;
+    let user = match (checked, locked) {
+        (Some(user), None) => user,
+        (_, Some(lockout)) => return Err(told(lockout)),
+        (None, None) => {
+            users.note_failure(&given.username, now).await?;
+            let nothing = serde_json::Value::Null;
+            state.audit(Actor::Hub, "session.refused", &given.username, None, nothing).await?;
+            metrics::counter!("gridward_logins_refused_total").increment(1);
+            let locked = users.lockout(&given.username, now).await?;
+            return Err(locked.map_or_else(ApiError::bad_credentials, told));
+        }
     };
+    state.gate.give_back(peer);
     users.note_success(&given.username).await?;
     let length = SignedDuration::from_hours(i64::from(state.config.session_hours));
     let expires = now.saturating_add(length).unwrap_or(now);

@@ -1,0 +1,6 @@
+//! The way in for `tests/fuzz`: what sockets do with a client's words, without the sockets.
+
+/// Reads a message of the event socket.
+pub fn event_message(text: &str) -> Result<(), String> {
+    crate::events::check_message(text)
+}
