@@ -243,6 +243,11 @@ impl Ring {
         self.last_key.as_ref()
     }
 
+    /// Whether a frame is of the session that goes on.
+    pub(crate) fn is_current(&self, frame: &Frame) -> bool {
+        frame.number >= self.join_floor
+    }
+
     /// The number of the newest key frame that a reader may begin at: in the ring, of this session, at least `from`.
     pub(crate) fn join_point(&self, from: u64) -> Option<u64> {
         let newest = self.runs.iter().rev().find(|run| run.begins_with_key)?;

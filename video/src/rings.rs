@@ -61,6 +61,19 @@ impl Stream {
     }
 }
 
+/// A key frame with what it takes to decode it.
+#[derive(Debug, Clone)]
+pub struct KeyFrame {
+    /// Which stream of the camera it is from.
+    pub profile: Profile,
+    /// Its parameter sets.
+    pub track: Arc<Track>,
+    /// The frame.
+    pub frame: Arc<Frame>,
+    /// Whether it belongs to a session that goes on.
+    pub current: bool,
+}
+
 /// What the rings hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RingStats {
@@ -120,19 +133,20 @@ impl Rings {
 
     /// The newest key frame of a stream, even when its session is over; without a profile that of the main stream
     /// unless the sub stream's is newer by more than 2 s.
-    pub fn latest_key(&self, source: &SourceId, profile: Option<Profile>) -> Option<(Arc<Track>, Arc<Frame>)> {
+    pub fn latest_key(&self, source: &SourceId, profile: Option<Profile>) -> Option<KeyFrame> {
         let of = |profile| {
             let stream = self.existing(source, profile)?;
             let state = stream.lock();
             let (ready, frame): &(Arc<ReadyTrack>, Arc<Frame>) = state.ring.last_key()?;
-            Some((Arc::clone(&ready.track), Arc::clone(frame)))
+            let current = state.has_writer && state.ring.is_current(frame);
+            Some(KeyFrame { profile, track: Arc::clone(&ready.track), frame: Arc::clone(frame), current })
         };
         if let Some(profile) = profile {
             return of(profile);
         }
         match (of(Profile::Main), of(Profile::Sub)) {
             (Some(main), Some(sub)) => {
-                let newer_ms = sub.1.received_at.as_millisecond() - main.1.received_at.as_millisecond();
+                let newer_ms = sub.frame.received_at.as_millisecond() - main.frame.received_at.as_millisecond();
                 Some(if newer_ms > MAIN_PREFERRED_MS { sub } else { main })
             }
             (main, sub) => main.or(sub),

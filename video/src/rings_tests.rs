@@ -190,7 +190,7 @@ fn a_session_that_ended_leaves_a_still_but_nothing_to_join() {
     let mut faithful = rings.reader(&"cam".into(), Profile::Main);
     assert_eq!(drain(&mut faithful), ["track1", "K1", "d2"]);
     drop(writer);
-    assert_eq!(rings.latest_key(&"cam".into(), None).map(|(_, f)| f.number), Some(1));
+    assert_eq!(rings.latest_key(&"cam".into(), None).map(|key| key.frame.number), Some(1));
     assert_eq!((rings.stats().bytes, rings.stats().cameras), (10, 0));
     let mut late = rings.reader(&"cam".into(), Profile::Main);
     assert!(drain(&mut late).is_empty());
@@ -343,7 +343,7 @@ proptest! {
                 },
             }
             // The budgets bound what runs hold; the newest key frame of each camera may stand beside them.
-            let pinned: usize = (0..3).filter_map(|c| rings.latest_key(&id(c), None)).map(|(_, f)| f.data.len()).sum();
+            let pinned: usize = (0..3).filter_map(|c| rings.latest_key(&id(c), None)).map(|key| key.frame.data.len()).sum();
             prop_assert!(rings.stats().bytes <= 2_500.max(pinned), "{:?}", rings.stats());
             for stream in rings.lock_streams().values() {
                 prop_assert!(stream.lock().ring.bytes() <= 1_200 + 500);
