@@ -1,6 +1,7 @@
 //! The `gridward` binary: arguments, configuration, exit codes.
 
 mod accounts;
+mod cameras;
 mod check;
 mod desk;
 mod init;
@@ -11,6 +12,7 @@ mod registry;
 mod settings;
 mod sources;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -159,6 +161,8 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // `gridward sources export | head` has got what it asked for.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gridward: {error:#}");
             if error.is::<settings::BadConfig>() { ExitCode::from(BAD_CONFIG) } else { ExitCode::FAILURE }
@@ -166,7 +170,12 @@ async fn main() -> ExitCode {
     }
 }
 
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 fn print_openapi() -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(&dashboard::openapi())?);
+    let text = serde_json::to_string_pretty(&dashboard::openapi())?;
+    writeln!(std::io::stdout(), "{text}")?;
     Ok(())
 }

@@ -13,10 +13,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::cameras::Cameras;
 use crate::desk::DeskDriver;
 use crate::registry::Followers;
 use crate::settings::Settings;
-use crate::{intake, settings};
+use crate::{cameras, intake, settings};
 
 /// Messages between the links and the disk: two seconds of a burst of 20,000/s would be 40,000; the links hold back
 /// what is more.
@@ -69,6 +70,7 @@ struct Hub {
     storage: Storage,
     server: dashboard::Server,
     links: ingest::mqtt::MqttHandle,
+    cameras: Cameras,
     sources: CancellationToken,
     rest: CancellationToken,
     takers: tokio::task::JoinSet<()>,
@@ -85,12 +87,12 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
 
     // registry -> everyone
     let (sensors_in, sensors) = watch::channel(Arc::default());
-    let followers = Followers { feed: feed.clone(), sensors: sensors_in };
+    let (cameras_in, camera_list) = watch::channel(Arc::default());
+    let followers = Followers { feed: feed.clone(), sensors: sensors_in, cameras: cameras_in };
     let version = followers.tell(&storage).await?;
     others.spawn(followers.follow(storage.clone(), version, rest.clone()));
-    for observation in storage.history().last_values().await? {
-        feed.observation(&observation);
-    }
+    let last = storage.history().last_values().await?;
+    last.iter().for_each(|observation| feed.observation(observation));
 
     // orders -> desk -> log -> feed
     let (command, orders) = command::Handle::channel(ORDERS);
@@ -109,10 +111,11 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         mqtt.use_embedded(&broker);
         others.spawn(broker.join());
     }
-    let links = ingest::mqtt::start(mqtt, sensors, out, dead, status, sources.clone());
-    // picture checks -> history; `checks` goes to whoever makes observations, and the intake ends when all have ended
+    let links = ingest::mqtt::start(mqtt, sensors, out, dead, status.clone(), sources.clone());
+    // cameras -> rings -> viewers, picture checks -> history; the intake ends when links and checks have ended
     let (checks, made) = mpsc::channel::<model::Observation>(CHECKS);
-    drop(checks);
+    let out = cameras::Out { status, observations: checks };
+    let cameras = Cameras::start(settings.rtsp, &settings.video, camera_list, &last, out, &sources);
     takers.spawn(intake::observations(messages, made, storage.clone(), feed.clone()));
     takers.spawn(intake::dead_letters(letters, storage.clone()));
     let told = feed.clone();
@@ -132,19 +135,21 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         metrics,
         rules: Arc::new(|| serde_json::json!([])),
         map_file: settings.town.map,
+        rings: cameras.rings.clone(),
+        stills: cameras.stills.clone(),
     };
     let bind = settings.http.bind;
     let server = dashboard::start(settings.http, deps, rest.clone())
         .await
         .with_context(|| format!("cannot serve on {bind} ([http] bind)"))?;
-    Ok(Hub { storage, server, links, sources, rest, takers, others })
+    Ok(Hub { storage, server, links, cameras, sources, rest, takers, others })
 }
 
 impl Hub {
     /// Sources end first, then what they have sent is kept and acknowledged, then everything else.
     async fn stop(mut self) {
         self.sources.cancel();
-        self.links.join().await;
+        tokio::join!(self.links.join(), self.cameras.join());
         while self.takers.join_next().await.is_some() {}
         if let Err(error) = audit(&self.storage, "hub.stop", serde_json::Value::Null).await {
             tracing::warn!(%error, "the stop could not be logged");

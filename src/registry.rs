@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use dashboard::Feed;
 use ingest::mqtt::SensorSpec;
+use ingest::rtsp::CameraSpec;
 use model::Kind;
 use storage::Storage;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::cameras;
 
 /// How soon a change is noticed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -19,6 +22,8 @@ pub struct Followers {
     pub feed: Feed,
     /// The MQTT links.
     pub sensors: watch::Sender<Arc<Vec<SensorSpec>>>,
+    /// The camera fleet.
+    pub cameras: watch::Sender<Arc<Vec<CameraSpec>>>,
 }
 
 impl Followers {
@@ -29,6 +34,7 @@ impl Followers {
         let rows = registry.all().await?;
         let sensors = rows.iter().map(|row| &row.source).filter(|source| source.kind == Kind::Sensor);
         self.sensors.send_replace(Arc::new(sensors.map(|s| SensorSpec { source: Arc::new(s.clone()) }).collect()));
+        self.cameras.send_replace(Arc::new(cameras::specs(&rows)));
         let sources: Vec<_> = rows.into_iter().map(|row| row.source).collect();
         tracing::info!(sources = sources.len(), version, "registry read");
         self.feed.set_registry(sources, registry.grids().await?);

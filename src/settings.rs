@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 /// `hub.toml` as a whole.
@@ -16,6 +15,10 @@ pub struct Settings {
     pub http: dashboard::Config,
     /// `[mqtt]`.
     pub mqtt: ingest::mqtt::MqttConfig,
+    /// `[rtsp]`.
+    pub rtsp: ingest::rtsp::RtspConfig,
+    /// `[video]`.
+    pub video: video::Config,
     /// `[desk]`.
     pub desk: command::Config,
     /// `[town]`.
@@ -46,21 +49,21 @@ impl std::error::Error for BadConfig {}
 
 /// Reads the file under the environment's overrides; relative paths in it are relative to it.
 pub fn read(path: &Path) -> anyhow::Result<Settings> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {} (make one with `gridward init DIR`)", path.display()))?;
     let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot be read: {error} (`gridward init DIR` makes one)");
+        BadConfig(vec![config::Problem { origin: name.clone(), line: None, key: String::new(), message }])
+    })?;
     let mut settings: Settings = config::read(&name, &text, std::env::vars()).map_err(BadConfig)?;
-    let found: Vec<config::Problem> = settings
-        .mqtt
-        .problems()
-        .into_iter()
-        .map(|problem| config::Problem {
-            origin: name.clone(),
-            line: None,
-            message: format!("found {}, expected {}", problem.found, problem.expected),
-            key: problem.key,
-        })
-        .collect();
+    let problem = |key: String, found: &str, expected: &str| config::Problem {
+        origin: name.clone(),
+        line: None,
+        message: format!("found {found}, expected {expected}"),
+        key,
+    };
+    let links = settings.mqtt.problems().into_iter().chain(settings.rtsp.problems());
+    let mut found: Vec<_> = links.map(|p| problem(p.key, &p.found, p.expected)).collect();
+    found.extend(settings.video.problems().into_iter().map(|p| problem(p.key, &p.found, p.expected)));
     if !found.is_empty() {
         return Err(BadConfig(found).into());
     }

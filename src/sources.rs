@@ -26,8 +26,10 @@ pub async fn import(config: &Path, file: &Path, grids: Option<&Path>, how: Impor
     for problem in &parsed.problems {
         eprintln!("{}: {problem}", file.display());
     }
-    if !parsed.problems.is_empty() && !how.partial {
-        bail!("{} problems; nothing was taken (--partial takes the good rows)", parsed.problems.len());
+    let refused = parsed.problems.len();
+    if refused > 0 && (!how.partial || parsed.rows.is_empty()) {
+        let hint = if parsed.rows.is_empty() { "" } else { " (--partial takes the good rows)" };
+        bail!("{}; nothing was taken{hint}", counted(refused, "problem"));
     }
     let (storage, _) = Storage::open(&settings.storage, Opener::Tool).await?;
     let mut known = storage.registry().grids().await?;
@@ -36,19 +38,19 @@ pub async fn import(config: &Path, file: &Path, grids: Option<&Path>, how: Impor
     let made = missing_grids(&known, &parsed.rows);
     let count = parsed.rows.len();
     if how.dry_run {
-        println!("{count} sources would be taken, {} grids added", given.len() + made.len());
+        println!("{} would be taken, {} added", counted(count, "source"), counted(given.len() + made.len(), "grid"));
         return Ok(());
     }
     storage.registry().put_grids(&[given, made.clone()].concat()).await?;
     storage.registry().put_sources(&parsed.rows).await?;
-    let detail = serde_json::json!({ "sources": count, "refused": parsed.problems.len() });
+    let detail = serde_json::json!({ "sources": count, "problems": refused });
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let audit = Audit { action: "sources.import".to_owned(), subject: name, purpose: None, detail };
     storage.log().append(&Actor::Console, Timestamp::now(), vec![LogBody::Audit(audit)]).await?;
     for grid in &made {
         println!("grid {} was not known and has been added", grid.id);
     }
-    println!("{count} sources taken");
+    println!("{} taken", counted(count, "source"));
     Ok(())
 }
 
@@ -59,6 +61,10 @@ pub async fn export(config: &Path) -> anyhow::Result<()> {
     let rows = storage.registry().all().await?;
     std::io::stdout().write_all(&storage::csv::export(&rows)?)?;
     Ok(())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn read_grids(file: &Path) -> anyhow::Result<Vec<Grid>> {

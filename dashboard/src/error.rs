@@ -90,6 +90,23 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// 503: no picture of the camera now, with the code that says why.
+    pub fn no_still(code: &'static str, message: impl Into<String>) -> Self {
+        Self { retry_after_s: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
+    }
+
+    /// The code, for programs and translation.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The message, for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let details = self.retry_after_s.map(|s| serde_json::json!({ "retry_after_s": s }));

@@ -14,6 +14,7 @@ pub mod feed;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gate;
+mod live;
 mod router;
 mod routes;
 mod server;

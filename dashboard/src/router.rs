@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::AppState;
-use crate::{assets, events, routes as r};
+use crate::{assets, events, live, routes as r};
 
 /// Bodies are JSON of a few hundred bytes; a note has at most 4,000 characters.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -39,6 +39,7 @@ fn api() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(r::sources::list))
         .routes(routes!(r::sources::one))
         .routes(routes!(r::sources::break_glass))
+        .routes(routes!(r::sources::snapshot))
         .routes(routes!(r::town::grids))
         .routes(routes!(r::town::map))
         .routes(routes!(r::observations::list))
@@ -64,6 +65,7 @@ pub(crate) fn build(state: Arc<AppState>) -> (Router, utoipa::openapi::OpenApi) 
     let shown = document.clone();
     let router = api
         .route("/api/v1/events", any(events::socket))
+        .route("/api/v1/live", any(live::socket))
         .route("/api/openapi.json", get(move || async move { axum::Json(shown) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

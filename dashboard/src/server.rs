@@ -5,16 +5,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::serve::ListenerExt;
 use metrics_exporter_prometheus::PrometheusHandle;
+use socket2::SockRef;
 use storage::Storage;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::feed::Feed;
+use crate::live::Sockets;
 use crate::router;
 use crate::state::{AppState, Grants};
+
+/// Bytes that the kernel takes for one connection beyond what is on the wire. More would hide from us that a viewer is
+/// slow: the default of megabytes holds minutes of video.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// What the server serves from.
 pub struct Deps {
@@ -30,6 +37,10 @@ pub struct Deps {
     pub rules: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// The base map as GeoJSON, if there is one.
     pub map_file: Option<PathBuf>,
+    /// Live pictures.
+    pub rings: video::Rings,
+    /// Pictures as JPEG.
+    pub stills: video::Stills,
 }
 
 /// A running server.
@@ -44,6 +55,7 @@ pub struct Server {
 pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std::io::Result<Server> {
     let listener = TcpListener::bind(config.bind).await?;
     let addr = listener.local_addr()?;
+    let listener = listener.tap_io(|stream| tune(stream));
     let feeding = tokio::spawn(deps.feed.clone().run(token.clone()));
     let state = Arc::new(AppState {
         config,
@@ -58,6 +70,9 @@ pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std:
         grants: Grants::default(),
         gate: Default::default(),
         archive: Default::default(),
+        rings: deps.rings,
+        stills: deps.stills,
+        live: Sockets::default(),
     });
     let (app, _) = router::build(state);
     let serving = tokio::spawn(async move {
@@ -65,6 +80,15 @@ pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std:
         axum::serve(listener, app).with_graceful_shutdown(async move { token.cancelled().await }).await
     });
     Ok(Server { addr, serving, feeding })
+}
+
+/// Frames leave at once, and a slow reader is noticed early.
+fn tune(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let tuned = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX));
+    if let Err(error) = tuned {
+        tracing::debug!(%error, "a connection could not be tuned");
+    }
 }
 
 impl Server {

@@ -32,6 +32,9 @@ pub struct AppState {
     pub(crate) grants: Grants,
     pub(crate) gate: crate::gate::Gate,
     pub(crate) archive: tokio::sync::Mutex<crate::archive::Archive>,
+    pub(crate) rings: video::Rings,
+    pub(crate) stills: video::Stills,
+    pub(crate) live: crate::live::Sockets,
 }
 
 /// Who has opened which resident's camera, until when.
@@ -67,8 +70,13 @@ impl AppState {
         purpose: Option<String>,
         detail: serde_json::Value,
     ) -> Result<(), ApiError> {
-        let audit = Audit { action: action.to_owned(), subject: subject.to_owned(), purpose, detail };
-        self.storage.log().append(&actor, Timestamp::now(), vec![LogBody::Audit(audit)]).await?;
+        self.audit_rows(actor, vec![Audit { action: action.to_owned(), subject: subject.to_owned(), purpose, detail }])
+            .await
+    }
+
+    /// Writes audit rows in one batch, as [`AppState::audit`].
+    pub async fn audit_rows(&self, actor: Actor, rows: Vec<Audit>) -> Result<(), ApiError> {
+        self.storage.log().append(&actor, Timestamp::now(), rows.into_iter().map(LogBody::Audit).collect()).await?;
         Ok(())
     }
 }

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use model::{Kind, Observation, Owner, Right, Source, SourceState, SourceStatus, Timestamp};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use bytes::Bytes;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use model::{Kind, Observation, Owner, Profile, Right, Source, SourceState, SourceStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use video::StillError;
 
 use super::{grids_of, limit_of, source_for};
 use crate::access::Caller;
@@ -121,6 +125,62 @@ pub async fn one(
 ) -> Result<Json<SourceView>, ApiError> {
     let source = source_for(&state, &caller, &id)?;
     Ok(Json(view(&state, &source)))
+}
+
+/// Which picture.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SnapshotQuery {
+    /// `main` or `sub`; without it the larger one that is as new as the other.
+    profile: Option<Profile>,
+    /// What for, for the audit.
+    purpose: Option<String>,
+}
+
+/// The newest picture of a camera. A camera on demand is pulled and waited for; when no picture comes the last one is
+/// the answer, with its age.
+#[utoipa::path(get, path = "/api/v1/sources/{id}/snapshot.jpg", operation_id = "snapshot", tag = "sources",
+    params(("id" = String, Path), SnapshotQuery), responses(
+    (status = 200, description = "The picture; `Last-Modified`, `X-Frame-Time` (RFC 3339) and `Age` (seconds) tell when the hub had it",
+        content_type = "image/jpeg", body = Vec<u8>),
+    (status = 401, body = ErrorBody), (status = 403, description = "`break_glass_required`", body = ErrorBody),
+    (status = 404, body = ErrorBody),
+    (status = 503, description = "`no_picture`, `busy` or `undecodable`", body = ErrorBody)))]
+pub async fn snapshot(
+    State(state): State<Arc<AppState>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<SnapshotQuery>,
+) -> Result<(HeaderMap, Bytes), ApiError> {
+    let source = source_for(&state, &caller, &id)?;
+    caller.may_watch(&state, &source, Timestamp::now())?;
+    let purpose = query.purpose.map(|purpose| purpose.trim().to_owned()).filter(|purpose| !purpose.is_empty());
+    if purpose.as_ref().is_some_and(|purpose| purpose.chars().count() > 500) {
+        return Err(ApiError::bad_request("purpose: expected at most 500 characters"));
+    }
+    let still = state.stills.still(&source.id, query.profile).await.map_err(|error| {
+        let code = match error {
+            StillError::NoPicture => "no_picture",
+            StillError::Busy => "busy",
+            StillError::Decode(_) => "undecodable",
+        };
+        ApiError::no_still(code, error.to_string())
+    })?;
+    let detail = serde_json::json!({ "profile": still.profile, "frame_time": still.received_at });
+    state.audit(caller.actor(), "snapshot.view", source.id.as_str(), purpose, detail).await?;
+    let age_s = Timestamp::now().duration_since(still.received_at).as_secs().max(0);
+    let modified = DateTimePrinter::new().timestamp_to_rfc9110_string(&still.received_at).unwrap_or_default();
+    let told = [
+        (header::CONTENT_TYPE, "image/jpeg".to_owned()),
+        // Each look is a row in the audit; a cache would make looks that nobody knows of.
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (header::LAST_MODIFIED, modified),
+        (header::AGE, age_s.to_string()),
+        (HeaderName::from_static("x-frame-time"), still.received_at.to_string()),
+    ];
+    let headers = told.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)));
+    Ok((headers.collect(), still.jpeg.clone()))
 }
 
 /// Why a resident's camera is opened.

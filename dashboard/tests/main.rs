@@ -1,0 +1,8 @@
+//! The server over real storage and real sockets, in process: one binary for all of it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod api;
+mod hostile;
+mod live;
+mod stills;
+mod support;
