@@ -54,7 +54,7 @@ class Actions {
 
   async #tell(incident: Incident, move: StepName): Promise<void> {
     const failure = await this.send(incident, move, {});
-    if (failure) toasts.say(`${words.actions.failed(words.actions.moves[move])}：${failureText(failure)}`, failure.kind === 'http' ? failure.message : undefined);
+    if (failure) toasts.say(words.common.pair(words.actions.failed(words.actions.moves[move]), failureText(failure)), failure.kind === 'http' ? failure.message : undefined);
   }
 
   /** Sends a move; answers with why it failed. */

@@ -3,25 +3,27 @@
 import type { Answer, Failure } from './client';
 import { useQuery, type Query } from './query.svelte';
 
-export interface Page<T> {
+type Cursor = number | string;
+
+export interface Page<T, C extends Cursor = number> {
   items: T[];
-  next_cursor?: number | null;
+  next_cursor?: C | null;
 }
 
-export type LoadPage<T, P extends Page<T>> = (cursor: number | undefined, signal?: AbortSignal) => Promise<Answer<P>>;
+export type LoadPage<T, P extends Page<T, C>, C extends Cursor = number> = (cursor: C | undefined, signal?: AbortSignal) => Promise<Answer<P>>;
 
-export class Paged<T, P extends Page<T>> {
+export class Paged<T, P extends Page<T, C>, C extends Cursor = number> {
   /** The first page, with its five states. */
   readonly first: Query<P>;
   /** Why the last further page failed. */
   failure = $state.raw<Failure | undefined>(undefined);
   busy = $state(false);
   #more = $state.raw<T[]>([]);
-  #cursor = $state.raw<number | undefined>(undefined);
-  #load: () => LoadPage<T, P>;
+  #cursor = $state.raw<C | undefined>(undefined);
+  #load: () => LoadPage<T, P, C>;
 
   /** `load` is read anew when what it reads has changed; the list then begins again. */
-  constructor(load: () => LoadPage<T, P>) {
+  constructor(load: () => LoadPage<T, P, C>) {
     this.#load = load;
     this.first = useQuery<P>(() => {
       const page = load();

@@ -80,7 +80,7 @@ export function labelStyle(colours: MapColours): (feature: FeatureLike, resoluti
       case 'village':
         return within('village') ? text(feature, resolution < 5 ? 15 : 12, 600, false) : undefined;
       case 'grid_label':
-        return within('grid') ? text(feature, 11, 400, false, colours.grid) : undefined;
+        return within('grid') ? text(feature, 11, 400, false, colours.gridLabel) : undefined;
       case 'river_name':
         return within('river') ? text(feature, 15, 500, true) : undefined;
       case 'bridge':

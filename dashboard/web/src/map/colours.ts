@@ -10,6 +10,7 @@ export interface MapColours {
   road: string;
   roadEdge: string;
   grid: string;
+  gridLabel: string;
   label: string;
   halo: string;
   source: string;
@@ -31,6 +32,7 @@ export function mapColours(): MapColours {
     road: of('map-road'),
     roadEdge: of('map-road-edge'),
     grid: of('map-grid'),
+    gridLabel: of('map-grid-label'),
     label: of('map-label'),
     halo: of('map-halo'),
     source: of('source'),

@@ -115,6 +115,7 @@ export const common: Catalogue['common'] = {
   metres: (text) => `${text} m`,
   selected: 'Selected',
   loading: 'Loading',
+  pair: (name, value) => `${name}: ${value}`,
   noMatch: 'Nothing matches',
   clearFilters: 'Clear filters',
 };

@@ -103,6 +103,7 @@ export const common = {
   metres: (text: string) => `${text} 米`,
   selected: '已选',
   loading: '正在加载',
+  pair: (name: string, value: string) => `${name}：${value}`,
   noMatch: '没有符合条件的内容',
   clearFilters: '清除筛选',
 };

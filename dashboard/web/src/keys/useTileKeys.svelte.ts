@@ -1,10 +1,11 @@
-// The keys of live tiles: a digit goes to a tile, `f` shows it on the whole screen. Tiles carry `data-tile="n"`.
+// The keys of live tiles: a digit goes to a tile, `f` shows the one in focus, or the first, on the whole screen. Their
+// places carry `data-tile="n"`.
 
-import { words } from '../../i18n/words.svelte';
-import { useKeys } from '../../keys/keys.svelte';
+import { words } from '../i18n/words.svelte';
+import { useKeys } from './keys.svelte';
 
 function tile(at: number | string): HTMLElement | null {
-  return document.querySelector<HTMLElement>(`[data-tile="${at}"]`);
+  return document.querySelector<HTMLElement>(`[data-tile="${at}"] [data-source]`);
 }
 
 export function useTileKeys(): void {
@@ -23,7 +24,7 @@ export function useTileKeys(): void {
       key: 'f',
       label: words.keys.fullScreen,
       run: () => {
-        const focused = document.activeElement?.closest<HTMLElement>('[data-tile]') ?? tile(1);
+        const focused = document.activeElement?.closest<HTMLElement>('[data-source]') ?? tile(1);
         if (document.fullscreenElement) void document.exitFullscreen();
         else if (focused) void focused.requestFullscreen();
         else return false;
