@@ -66,6 +66,11 @@ pub fn read<T: DeserializeOwned>(
                 });
                 // What is missing because it was taken out below has been told already.
                 if !missing.is_some_and(|path| taken_out.contains(&path)) {
+                    if let Some(Value::String(found)) = value_at(&table, &keys)
+                        && ![format!("{found:?}"), format!("`{found}`")].iter().any(|told| message.contains(told))
+                    {
+                        message.push_str(&format!(", found {found:?}"));
+                    }
                     let (origin, line) = place(&keys);
                     problems.push(Problem { origin, line, key: key_text(&keys), message });
                 }
@@ -168,7 +173,16 @@ fn place_of(
             Key::Index(_) => None,
         })
         .collect();
-    if let Some(variable) = overrides.get(&names) {
+    // A section that only the environment names is the variable's too.
+    let named = overrides.get(&names).or_else(|| {
+        let first = document
+            .as_table()
+            .get(names.first()?)
+            .is_none()
+            .then(|| overrides.iter().find(|(keys, _)| keys.starts_with(&names)).map(|(_, variable)| variable));
+        first.flatten()
+    });
+    if let Some(variable) = named {
         return (format!("environment variable {variable}"), None);
     }
     let mut item: &Item = document.as_item();
@@ -196,6 +210,15 @@ fn place_of(
         }
     }
     (file.to_owned(), start.map(|start| line_of(text, start)))
+}
+
+fn value_at<'a>(table: &'a Table, keys: &[Key]) -> Option<&'a Value> {
+    let (first, rest) = keys.split_first()?;
+    let Key::Name(name) = first else { return None };
+    rest.iter().try_fold(table.get(name)?, |value, key| match key {
+        Key::Name(name) => value.get(name.as_str()),
+        Key::Index(index) => value.get(*index),
+    })
 }
 
 /// Takes the value at `keys` out; whether there was one.
@@ -287,6 +310,13 @@ mod tests {
         let told = problems("[http]\nbind = \"127.0.0.1:1\"\n", &[("GRIDWARD_HTTP__BIND", "x")]);
         assert_eq!(told.len(), 1, "{told:#?}");
         assert!(told[0].starts_with("environment variable GRIDWARD_HTTP__BIND: http.bind"), "{told:#?}");
+        assert!(told[0].ends_with("found \"x\""), "{told:#?}");
+    }
+
+    #[test]
+    fn a_section_that_only_the_environment_names_is_told_as_the_variable() {
+        let told = problems("[http]\nbind = \"127.0.0.1:1\"\n", &[("GRIDWARD_SHOP__OPEN", "1")]);
+        assert!(told[0].starts_with("environment variable GRIDWARD_SHOP__OPEN: shop: unknown field"), "{told:#?}");
     }
 
     #[test]
