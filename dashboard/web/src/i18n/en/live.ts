@@ -10,7 +10,7 @@ export const live: Catalogue['live'] = {
   old: (time) => `Last picture ${time}`,
   oldUnknown: 'Last picture, time unknown',
   notLive: 'Not live',
-  flaw: (what) => `Checked by the hub: picture ${what.toLowerCase()}`,
+  flaw: (what) => `Check: picture ${what.toLowerCase()}`,
   profile: { main: 'main stream', sub: 'sub stream' },
   video: 'Video',
   stills: 'Stills',

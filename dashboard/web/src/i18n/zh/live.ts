@@ -9,7 +9,7 @@ export const live = {
   old: (time: string) => `最后画面 ${time}`,
   oldUnknown: '最后画面，时间未知',
   notLive: '非实时',
-  flaw: (what: string) => `系统检测：${what}`,
+  flaw: (what: string) => `检测：${what}`,
   profile: { main: '主码流', sub: '子码流' },
   video: '视频',
   stills: '静态图',
