@@ -15,7 +15,7 @@ export type Actor = {
 export type Alarm = {
   acknowledged_by?: Id | null;
   /** What the operator should do. */
-  action: string;
+  action: Title;
   /** When it cleared; none while active. */
   cleared_at?: string | null;
   /** Why it was raised or last changed level. */
@@ -50,7 +50,7 @@ export type Alarm = {
 /** What a transition changes. */
 export type AlarmChange = {
   /** What the operator should do, as the rule says. */
-  action: string;
+  action: Title;
   /** Why. */
   evidence: Evidence;
   /** The grid of the source. */
@@ -60,6 +60,8 @@ export type AlarmChange = {
   /** At which level. */
   level: Level;
   place?: Place | null;
+  /** Until when it is shelved from its first moment, because the alarm before it was put aside till then. */
+  shelved_until?: string | null;
   /** The rule's words, in the two languages of the console. */
   title: Title;
   type: "raised";
@@ -158,7 +160,7 @@ export type DeadLetterPage = {
   items: DeadLetterView[];
   /** Where the next page begins; none on the last. */
   next_cursor?: number | null;
-  /** How many are kept. */
+  /** How many are kept, in and out of the caller's scope. */
   total: number;
 };
 
@@ -250,8 +252,7 @@ export type Id = string;
 /** An incident as it stands. */
 export type Incident = {
   acknowledged_by?: Id | null;
-  /** What to do, as the rule says. */
-  action: string;
+  action?: Title | null;
   /** Those that are still active. */
   active_alarms: Id[];
   /** All alarms that joined. */
@@ -292,8 +293,7 @@ export type Incident = {
 
 /** What a transition changes. */
 export type IncidentChange = {
-  /** What to do, as the rule says; empty for a person's report. */
-  action: string;
+  action?: Title | null;
   /** In which grid. */
   grid: Id;
   /** What harm. */
