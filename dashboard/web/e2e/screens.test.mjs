@@ -1,20 +1,20 @@
 // Every screen, in both languages, both themes and both sizes: axe finds nothing, and a picture of it is kept in shots/.
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { axe, logIn, shot, SIZES, visit } from './harness/browser.mjs';
 import { until } from './harness/process.mjs';
 import { world } from './harness/world.mjs';
 
-const here = world();
 let incident;
 let camera;
 
 // The screens are looked at with something on them.
-before(async () => {
-  for (const event of ['fire', 'flood']) await here.town.event(event);
-  incident = await until(async () => (await here.hub.get('/api/v1/incidents')).items[0], 'an incident', 120_000);
-  const { items } = await here.hub.get('/api/v1/sources?kind=camera&limit=200');
-  camera = items.find((one) => one.state === 'live') ?? items[0];
+const here = world({}, async ({ town, hub }) => {
+  for (const event of ['fire', 'flood']) await town.event(event);
+  await town.sensor('air-1', { garbage: true });
+  camera = await until(async () => (await hub.get('/api/v1/sources?kind=camera&state=live&limit=1')).items[0], 'a live camera');
+  const report = { title: '路面积水，有人被困', hazard: 'flood', level: 'orange', grid: camera.grid, place: camera.place };
+  incident = await hub.post('/api/v1/incidents', report);
 });
 
 const ROUTES = {

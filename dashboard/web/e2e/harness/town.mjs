@@ -62,10 +62,15 @@ class Hub {
   command = (args, input) => run(binary('gridward'), [...args, '--config', this.#config], { input, env: this.#env });
 
   /** A GET of the API with a token of this role; the parsed answer. */
-  async get(path, role = 'viewer') {
+  get = (path, role = 'viewer') => this.#ask('GET', path, role);
+  /** A POST likewise. */
+  post = (path, body, role = 'operator') => this.#ask('POST', path, role, body);
+
+  async #ask(method, path, role, body) {
     this.tokens[role] ??= this.command(['token', 'create', '--role', role]).trim();
-    const answer = await fetch(this.url + path, { headers: { authorization: `Bearer ${this.tokens[role]}` } });
-    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    const headers = { authorization: `Bearer ${this.tokens[role]}`, 'content-type': 'application/json' };
+    const answer = await fetch(this.url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return answer.json();
   }
 

@@ -4,10 +4,10 @@ import { launch, withPage } from './browser.mjs';
 import { startTown } from './town.mjs';
 
 /**
- * Starts the world before the file's tests and ends it after them. The answer's fields are there once tests run;
- * `page` gives a test a page of its own.
+ * Starts the world before the file's tests, lets `prepare` change it, and ends it after them. The answer's fields are
+ * there once tests run; `page` gives a test a page of its own.
  */
-export function world(options) {
+export function world(options, prepare) {
   const here = {
     /** Runs `test` with a page that is asserted on at its end; see `openPage` for what may be given. */
     page: (given, test) => withPage(here.browser, here.hub, given, test),
@@ -15,6 +15,7 @@ export function world(options) {
   before(async () => {
     Object.assign(here, await startTown(options));
     here.browser = await launch();
+    await prepare?.(here);
   });
   after(async () => {
     await here.browser?.close();
