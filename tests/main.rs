@@ -5,4 +5,5 @@ mod commands;
 mod hub;
 mod layers;
 mod licences;
+mod live;
 mod sensors;

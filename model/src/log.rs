@@ -38,7 +38,7 @@ pub enum LogBody {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Audit {
-    /// What was done, as `video.view`, `video.snapshot`, `video.break_glass`, `session.login`, `session.refused`,
+    /// What was done, as `live.view`, `snapshot.view`, `video.break_glass`, `session.login`, `session.refused`,
     /// `sources.import`, `user.add`, `token.create`, `rules.load`, `hub.start`, `hub.stop`.
     pub action: String,
     /// To what: a source, user or file.

@@ -91,7 +91,7 @@ impl Stills {
     pub fn start(config: &Config, rings: Rings) -> Self {
         let shared = Shared {
             rings,
-            workers: Workers::start("stills", config.snapshot_threads, config.snapshot_queue),
+            workers: Workers::start("still_decode", config.snapshot_threads, config.snapshot_queue),
             width_max: config.snapshot_width_max,
             wait: Duration::from_millis(config.snapshot_wait_ms.into()),
             waiting: Semaphore::new(WAITING_MAX),

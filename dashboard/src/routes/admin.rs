@@ -21,7 +21,7 @@ use crate::state::AppState;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// `video.view`, or `video` for all of video.
+    /// `live.view`, or `live` for all of it.
     action: Option<String>,
     subject: Option<String>,
     /// The user's or token's name.

@@ -88,7 +88,7 @@ impl Checks {
         out: mpsc::Sender<Observation>,
         token: CancellationToken,
     ) -> Self {
-        let workers = Arc::new(Workers::start("checks", config.check_threads, QUEUE));
+        let workers = Arc::new(Workers::start("check_decode", config.check_threads, QUEUE));
         if config.check_interval_s == 0 || config.check_decodes_per_s_max == 0 {
             return Self { task: None, workers };
         }
