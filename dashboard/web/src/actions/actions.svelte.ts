@@ -25,6 +25,8 @@ class Actions {
   busy = $state('');
   /** Whether the report dialog is open. */
   reporting = $state(false);
+  /** Whether the search is open. */
+  searching = $state(false);
 
   #confirmTimer: ReturnType<typeof setTimeout> | undefined;
 

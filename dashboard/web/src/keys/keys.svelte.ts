@@ -14,6 +14,8 @@ export interface KeyBinding {
   run: (event: KeyboardEvent) => void | boolean;
   /** Shown under "everywhere" instead of "on this page". */
   everywhere?: boolean;
+  /** What the help shows instead of the key, as `1–9`. */
+  shown?: string;
   /** Not listed, as the second of two keys for one thing. */
   unlisted?: boolean;
 }
@@ -26,9 +28,10 @@ class Keys {
   #first = '';
   #firstAt = 0;
 
-  /** All keys that act now; those said last come first. */
+  /** All keys that act now: those of the page before those of everywhere, the ones said last first. */
   get bindings(): KeyBinding[] {
-    return this.#sets.flat();
+    const all = this.#sets.flat();
+    return [...all.filter((binding) => !binding.everywhere), ...all.filter((binding) => binding.everywhere)];
   }
 
   add(set: KeyBinding[]): () => void {

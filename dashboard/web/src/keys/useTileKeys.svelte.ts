@@ -13,6 +13,7 @@ export function useTileKeys(): void {
     ...Array.from({ length: 9 }, (_, at) => ({
       key: String(at + 1),
       label: words.keys.tile,
+      shown: '1–9',
       unlisted: at > 0,
       run: () => {
         const found = tile(at + 1);

@@ -44,6 +44,9 @@ async function load(source: string, last: Observation, { from, to }: Span, signa
   }
   // The middle of a bucket, and its greatest value where a rise matters; the mean hides a short peak.
   for (const { at, avg, max, count } of buckets) push(series, Date.parse(at) / 1000 + step_s / 2, count > 1 && max > avg * 1.02 ? max : avg);
+  // Yes and no are told on change: what was last said may lie before the span, and holds in all of it.
+  const value = numberOf(last.value);
+  if (steps && series.times.length === 0 && value !== undefined) push(series, Math.max(from, Date.parse(last.phenomenon_time)) / 1000, value);
   return series;
 }
 

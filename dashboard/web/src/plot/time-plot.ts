@@ -24,22 +24,26 @@ export interface PlotLook {
   valueText: (value: number) => string;
 }
 
-const HEIGHT = 132;
+/** A curve needs room; yes and no do not. */
+export const HEIGHT = 132;
+export const STEPS_HEIGHT = 68;
 const FONT = '11px "DejaVu Sans", Verdana, sans-serif';
 
 export class TimePlot {
   readonly #plot: uPlot;
   #look: PlotLook;
   #cursor: number | undefined;
+  readonly #height: number;
 
   /** `moved` is told the time under the pointer, none when it leaves. */
   constructor(target: HTMLElement, look: PlotLook, data: PlotData, moved: (time: number | undefined) => void) {
     this.#look = look;
+    this.#height = data.steps ? STEPS_HEIGHT : HEIGHT;
     const { colours, gutter } = look;
     this.#plot = new uPlot(
       {
         width: Math.max(120, target.clientWidth),
-        height: HEIGHT,
+        height: this.#height,
         padding: [8, 12, 4, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false, setScale: false } },
@@ -55,7 +59,7 @@ export class TimePlot {
             ticks: { show: false },
             splits: data.steps ? () => [0, 1] : undefined,
             values: (_, splits) => splits.map((value) => (value === null ? '' : look.valueText(value))),
-            space: 34,
+            space: data.steps ? 16 : 34,
           } as uPlot.Axis,
         ],
         series: [
@@ -98,7 +102,7 @@ export class TimePlot {
   }
 
   resize(width: number): void {
-    this.#plot.setSize({ width: Math.max(120, width), height: HEIGHT });
+    this.#plot.setSize({ width: Math.max(120, width), height: this.#height });
   }
 
   destroy(): void {

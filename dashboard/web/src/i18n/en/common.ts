@@ -26,6 +26,15 @@ export const common: Catalogue['common'] = {
     verify: 'Verified',
     close: 'Closed',
   },
+  stepDue: {
+    report: 'report',
+    accept: 'acceptance',
+    file: 'filing',
+    dispatch: 'dispatch',
+    handle: 'handling',
+    verify: 'verification',
+    close: 'closing',
+  },
   verdict: { true: 'True', false: 'False', nuisance: 'Nuisance' },
   verdictHint: {
     true: 'It happened and was handled',

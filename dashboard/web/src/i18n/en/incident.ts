@@ -4,7 +4,7 @@ export const incident: Catalogue['incident'] = {
   title: 'Incident',
   back: 'Back to the queue',
   steps: 'Steps',
-  waitsFor: (step) => `waiting: ${step}`,
+  waitsFor: (step) => `Waits for ${step}`,
   suspended: 'On hold; the clocks stand',
   clocks: 'Clocks',
   clock: { raised: 'Since raised', took: 'In all', acknowledge: 'To acknowledge', dispatch: 'To dispatch', handle: 'To handle' },
@@ -48,6 +48,6 @@ export const incident: Catalogue['incident'] = {
     cancelled: 'Cancelled',
     closed: (verdict) => `Closed: ${verdict}`,
     reopened: 'Reopened',
-    breached: (step) => `Late: ${step}`,
+    breached: (step) => (step ? `Late: ${step}` : 'late'),
   },
 };

@@ -8,7 +8,7 @@ export const overview: Catalogue['overview'] = {
   suspended: 'On hold',
   ended: 'Ended',
   cleared: 'alarm cleared',
-  late: (step) => `${step}: late`,
+  late: (step) => `late: ${step}`,
   alarms: (active, all) => `${active}/${all} alarms`,
   reportedBy: (name) => `reported by ${name}`,
   waiting: (n) => `${n} new`,

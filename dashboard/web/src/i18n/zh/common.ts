@@ -17,6 +17,8 @@ export const common = {
     other: '其他',
   },
   step: { report: '上报', accept: '受理', file: '立案', dispatch: '派遣', handle: '处置', verify: '核查', close: '结案' },
+  /** A step as the thing that is waited for. */
+  stepDue: { report: '上报', accept: '受理', file: '立案', dispatch: '派遣', handle: '处置', verify: '核查', close: '结案' },
   verdict: { true: '属实', false: '误报', nuisance: '扰报' },
   verdictHint: { true: '确有其事，已处置', false: '没有发生，规则或设备判断错误', nuisance: '确有现象，但不需要处置' },
   outcome: { closed: '已结案', rejected: '不予受理', merged: '已并案', cancelled: '已作废' },
