@@ -13,7 +13,7 @@ export const audit: Catalogue['audit'] = {
   action: {
     'live.view': 'watched live video',
     'snapshot.view': 'saw a still',
-    'video.break_glass': 'opened a resident’s camera',
+    'video.break_glass': "opened a resident's camera",
     'session.login': 'logged in',
     'session.logout': 'logged out',
     'session.refused': 'log-in refused',
