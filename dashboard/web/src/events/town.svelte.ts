@@ -54,6 +54,8 @@ class Town {
   #reported = $state.raw<ReadonlyMap<string, number>>(new Map());
 
   #statuses = new Map<string, SourceStatus[]>();
+  /** The state of each source as a whole. */
+  #states = new Map<string, SourceState>();
   #readings = new Map<string, Map<string, Observation>>();
   #followed = new Map<string, number>();
   #listeners = new Map<string, Set<ReadingListener>>();
@@ -89,6 +91,7 @@ class Town {
     this.incidents = new Map();
     this.alarms = new Map();
     this.#statuses.clear();
+    this.#states.clear();
     this.#readings.clear();
     this.lastAt = 0;
   }
@@ -105,9 +108,7 @@ class Town {
 
   /** As `stateOf`, for code that looks at `statesVersion` by itself. */
   rawStateOf(source: string): SourceState {
-    let most = 0;
-    for (const status of this.#statuses.get(source) ?? []) most = Math.max(most, TELLING.indexOf(status.state));
-    return TELLING[most] ?? 'unknown';
+    return this.#states.get(source) ?? 'unknown';
   }
 
   statusesOf(source: string): readonly SourceStatus[] {
@@ -224,6 +225,7 @@ class Town {
     this.hub = (topics['hub'] ?? {}) as HubHealth;
     this.#noteReported(this.incidents.values());
     this.#statuses.clear();
+    this.#states.clear();
     for (const status of (topics['sources'] ?? []) as SourceStatus[]) this.#putStatus(status);
     this.statesVersion += 1;
     for (const [topic, items] of Object.entries(topics)) {
@@ -276,7 +278,9 @@ class Town {
 
   #putStatus(status: SourceStatus): void {
     const known = this.#statuses.get(status.source) ?? [];
-    this.#statuses.set(status.source, [...known.filter((other) => other.profile !== status.profile), status]);
+    const all = known.length ? [...known.filter((other) => other.profile !== status.profile), status] : [status];
+    this.#statuses.set(status.source, all);
+    this.#states.set(status.source, TELLING[Math.max(...all.map(({ state }) => TELLING.indexOf(state)))] ?? 'unknown');
   }
 
   #putReading(observation: Observation): void {

@@ -121,7 +121,7 @@ export class SourceLayer extends Layer {
       ringed ||= this.#rings.has(point.id);
     }
     const count = points.length;
-    const r = 11 + Math.min(11, Math.log10(count) * 5.5);
+    const r = 9 + Math.min(10, Math.log10(count) * 4.5);
     this.#drawn.push({ x, y, r, points });
     context.beginPath();
     context.arc(x, y, r, 0, Math.PI * 2);
@@ -140,7 +140,7 @@ export class SourceLayer extends Layer {
     }
     if (ringed) this.#ring(context, x, y, r + 4);
     context.fillStyle = colours.source;
-    context.font = `600 ${count > 999 ? 10.5 : 12}px "DejaVu Sans", Verdana, sans-serif`;
+    context.font = `600 ${count > 99 ? 10.5 : 11.5}px "DejaVu Sans", Verdana, sans-serif`;
     context.textAlign = 'center';
     context.textBaseline = 'middle';
     context.fillText(count > 9999 ? `${Math.round(count / 1000)}k` : String(count), x, y + 0.5);

@@ -8,7 +8,6 @@ import { boundingExtent, createEmpty, extend, getCenter, isEmpty, type Extent } 
 import GeoJSON from 'ol/format/GeoJSON';
 import Polygon from 'ol/geom/Polygon';
 import { defaults as interactions } from 'ol/interaction/defaults';
-import VectorLayer from 'ol/layer/Vector';
 import VectorImageLayer from 'ol/layer/VectorImage';
 import { fromLonLat, toLonLat } from 'ol/proj';
 import VectorSource from 'ol/source/Vector';
@@ -43,7 +42,7 @@ const MOVE_MS = 250;
 export class TownMap {
   readonly #map: OlMap;
   readonly #base = new VectorImageLayer({ source: new VectorSource(), imageRatio: 1.5 });
-  readonly #labels = new VectorLayer({ source: new VectorSource(), declutter: true, updateWhileAnimating: false });
+  readonly #labels = new VectorImageLayer({ source: new VectorSource(), declutter: true, imageRatio: 1.5 });
   readonly #grids = new VectorImageLayer({ source: new VectorSource(), imageRatio: 1.5 });
   readonly #sources: SourceLayer;
   readonly #incidents: IncidentLayer;
