@@ -5,7 +5,8 @@ import { session } from '../../session/session.svelte';
 import { add, empty, parse, textOf } from './arrangement';
 import type { Arrangement } from './arrangement';
 
-const PARAM = 'w';
+/** Its name in the address. */
+export const PARAM = 'w';
 const key = () => `gridward.wall.${session.name}`;
 
 export function savedArrangement(): Arrangement {
