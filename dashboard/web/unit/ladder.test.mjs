@@ -40,11 +40,13 @@ test('a codec that does not play is not tried again by itself', () => {
 });
 
 test('a picture is live up to 2 s, late up to 10 s, then old', () => {
-  assert.equal(freshness(undefined), 'none');
-  assert.equal(freshness(-50), 'live');
-  assert.equal(freshness(2_000), 'live');
-  assert.equal(freshness(2_001), 'late');
-  assert.equal(freshness(10_001), 'old');
+  assert.equal(freshness(undefined, 'video'), 'none');
+  assert.equal(freshness(-50, 'video'), 'live');
+  assert.equal(freshness(2_000, 'video'), 'live');
+  assert.equal(freshness(2_001, 'video'), 'late');
+  assert.equal(freshness(10_001, 'video'), 'old');
+  assert.equal(freshness(4_900, 'jpeg'), 'live', 'stills come a key frame at a time');
+  assert.equal(freshness(5_001, 'jpeg'), 'late');
 });
 
 test('a wide tile asks for the main stream, and only where it plays', () => {

@@ -212,6 +212,8 @@ export class Tile {
       case 'error':
         this.#endPlayer();
         if (RETRIED.has(message.code)) this.#refusedAt = Date.now();
+        // What a person may no longer see must not stay on the screen.
+        else this.#tell({ shows: 'nothing', wallMs: undefined });
         this.#tell({ refusal: { code: message.code, message: message.message } });
         break;
     }
