@@ -34,7 +34,9 @@ struct Entry {
     session: Option<CancellationToken>,
     /// Whether the stream is in the governor's hands.
     governed: bool,
-    /// When its last session ended.
+    /// Its session got as far as PLAY, so that the camera has something to forget afterwards.
+    played: bool,
+    /// When its last session that had got so far ended.
     ended_at: Option<Instant>,
     /// Its nonce seemed to run out at the last try; twice in a row means that the credentials are bad.
     doubted: bool,
@@ -160,6 +162,7 @@ impl Fleet {
                     reporter,
                     session: None,
                     governed: false,
+                    played: false,
                     ended_at: None,
                     doubted: false,
                     removed: false,
@@ -268,7 +271,7 @@ impl Fleet {
     fn progress(&mut self, key: &StreamKey, progress: Progress) {
         // A word of a session that is being stopped says nothing about the next one.
         let Some(entry) = self.entries.get_mut(key).filter(|e| e.governed) else { return };
-        entry.doubted = false;
+        (entry.played, entry.doubted) = (true, false);
         match progress {
             Progress::Playing => self.governor.playing(key),
             Progress::Live => {
@@ -286,7 +289,9 @@ impl Fleet {
         });
         let Some(key) = self.by_task.remove(&id) else { return };
         let Some(entry) = self.entries.get_mut(&key) else { return };
-        entry.ended_at = Some(Instant::now());
+        if std::mem::take(&mut entry.played) {
+            entry.ended_at = Some(Instant::now());
+        }
         let stopped = entry.session.take().is_some_and(|stop| stop.is_cancelled());
         if entry.removed {
             return self.drop_entry(&key);

@@ -121,6 +121,7 @@ impl Job {
                         if is_key && first_key.is_none() && feed.has_track() {
                             first_key = Some(begun.elapsed());
                             self.tell(Progress::Live).await;
+                            self.reporter.data_until(feed.last_at());
                             self.reporter.state(SourceState::Live, None, None, Timestamp::now());
                         }
                     }

@@ -113,12 +113,18 @@ struct UdpPair {
 impl Farm {
     /// Draws and encodes what the cameras show first, then listens. Other pictures follow in the background.
     pub async fn start(config: FarmConfig, cameras: Vec<CameraSpec>) -> anyhow::Result<Farm> {
-        Farm::start_with_load(config, cameras, 0).await
+        let library = Arc::new(Library::start(config.cache_dir.clone(), config.encoders)?);
+        Farm::start_with_load(config, library, cameras, 0).await
     }
 
-    /// The same with `load` synthetic cameras beside the drawn ones, see [`Farm::start_synthetic`].
-    pub async fn start_with_load(config: FarmConfig, cameras: Vec<CameraSpec>, load: usize) -> anyhow::Result<Farm> {
-        let library = Arc::new(Library::start(config.cache_dir.clone(), config.encoders)?);
+    /// The same with pictures from `library`, and `load` synthetic cameras beside the drawn ones (see
+    /// [`Farm::start_synthetic`]).
+    pub async fn start_with_load(
+        config: FarmConfig,
+        library: Arc<Library>,
+        cameras: Vec<CameraSpec>,
+        load: usize,
+    ) -> anyhow::Result<Farm> {
         let mut cameras: Vec<_> = cameras.into_iter().map(|spec| Camera::new(spec, |_| Film::Drawn)).collect();
         let first: Vec<_> =
             cameras.iter().map(|camera| camera.sub.clip_key(&camera.spec, &camera.orders(), 0)).collect();
