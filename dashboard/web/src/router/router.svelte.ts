@@ -28,8 +28,15 @@ class Router {
 
   go(to: string, replace = false): void {
     if (to === location.pathname + location.search) return;
-    history[replace ? 'replaceState' : 'pushState'](null, '', to);
+    const depth = Number((history.state as { depth?: number } | null)?.depth ?? 0);
+    history[replace ? 'replaceState' : 'pushState']({ depth: replace ? depth : depth + 1 }, '', to);
     this.current = here();
+  }
+
+  /** To where the person came from, or to `otherwise` when they came here from outside. */
+  back(otherwise: string): void {
+    if ((history.state as { depth?: number } | null)?.depth) history.back();
+    else this.go(otherwise);
   }
 
   /** Changes some of the query; an empty value takes its name out. */
