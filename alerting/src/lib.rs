@@ -1,1 +1,26 @@
-//! Not yet written.
+//! Rules over observations: from conditions to alarms.
+//!
+//! Belongs here: rule files, conditions, calendars, timers, the life of alarms. The engine is pure: it owns no socket,
+//! task or clock. Does not belong here: how readings arrive (`ingest`), what becomes of an alarm (`command`), files on
+//! disk (`storage`), who may shelve what (`dashboard`).
+
+mod calendar;
+mod config;
+mod engine;
+mod expr;
+mod handle;
+mod info;
+mod load;
+mod problem;
+mod ready;
+mod rule;
+mod ruleset;
+mod yaml;
+
+pub use config::Config;
+pub use engine::{Engine, Recovery, Snapshot};
+pub use handle::{AlarmCommand, Handle, Refused, Request};
+pub use info::{LevelInfo, RuleInfo, RulesView};
+pub use problem::Problem;
+pub use ready::READY;
+pub use ruleset::RuleSet;

@@ -1,0 +1,120 @@
+//! A rule as people see it.
+
+use model::alarm::Title;
+use model::{Hazard, Level, RuleId};
+use serde::Serialize;
+
+use crate::problem::Problem;
+use crate::rule::{After, LevelRule, Rule, Trigger};
+
+/// The rules in force.
+#[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RulesView {
+    /// By id.
+    pub items: Vec<RuleInfo>,
+    /// Hash of the meaning of all.
+    pub version: String,
+    /// What is wrong with the files on disk, when they could not be taken; the rules before stay in force.
+    pub problems: Vec<Problem>,
+}
+
+/// A rule with what it is doing.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RuleInfo {
+    /// Its id.
+    pub id: RuleId,
+    /// Hash of its meaning.
+    pub version: String,
+    /// The file it stands in.
+    pub file: String,
+    /// Its words.
+    pub title: Title,
+    /// What the operator should do.
+    pub action: Title,
+    /// Who answers for it.
+    pub owner: String,
+    /// What harm.
+    pub hazard: Hazard,
+    /// The class of sources; none for all.
+    pub class: Option<String>,
+    /// What it listens to: a reading, or `state`.
+    pub on: String,
+    /// The calendar it is in force by; none for always.
+    pub only: Option<String>,
+    /// Its levels, the lowest first.
+    pub levels: Vec<LevelInfo>,
+    /// How many sources it watches.
+    pub sources: usize,
+    /// Alarms that are active.
+    pub active_alarms: usize,
+    /// Sources at which a `for` runs.
+    pub pending: usize,
+    /// How often it could not say, since the hub started.
+    pub unknowns: u64,
+    /// The last value that did not fit.
+    pub last_error: Option<String>,
+}
+
+/// A level of a rule.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct LevelInfo {
+    /// Which.
+    pub level: Level,
+    /// When it is raised.
+    pub raise: String,
+    /// When it is over.
+    pub clear: String,
+    /// Seconds for which `raise` must hold.
+    pub for_s: i64,
+}
+
+impl RuleInfo {
+    pub(crate) fn of(rule: &Rule) -> Self {
+        let (on, levels) = match &rule.trigger {
+            Trigger::Reading { reading, levels } => (reading.to_string(), levels.iter().map(LevelInfo::of).collect()),
+            Trigger::State { states, level, wait } => {
+                let names: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+                let raise = format!("state in [{}]", names.join(", "));
+                let level = LevelInfo { level: *level, clear: format!("!({raise})"), raise, for_s: wait.as_secs() };
+                ("state".to_owned(), vec![level])
+            }
+            Trigger::Absent { reading, after, level, wait } => {
+                let raise = match after {
+                    After::Time(time) => format!("no {reading} for {} s", time.as_secs()),
+                    After::Intervals(count) => format!("no {reading} for {count} report intervals"),
+                };
+                let level = LevelInfo { level: *level, raise, clear: format!("a {reading}"), for_s: wait.as_secs() };
+                (reading.to_string(), vec![level])
+            }
+        };
+        Self {
+            id: rule.id.clone(),
+            version: rule.version.to_string(),
+            file: rule.file.to_string(),
+            title: rule.title.clone(),
+            action: rule.action.clone(),
+            owner: rule.owner.clone(),
+            hazard: rule.hazard,
+            class: rule.select.class.clone(),
+            on,
+            only: rule.only.as_ref().map(|calendar| calendar.name.to_string()),
+            levels,
+            sources: 0,
+            active_alarms: 0,
+            pending: 0,
+            unknowns: 0,
+            last_error: None,
+        }
+    }
+}
+
+impl LevelInfo {
+    fn of(rule: &LevelRule) -> Self {
+        let raise = rule.raise.text().to_owned();
+        let clear = rule.clear.as_ref().map_or_else(|| format!("!({raise})"), |clear| clear.text().to_owned());
+        Self { level: rule.level, raise, clear, for_s: rule.wait.as_secs() }
+    }
+}

@@ -1,0 +1,282 @@
+//! One rule of a rule file.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use model::alarm::Title;
+use model::{Hazard, Kind as SourceKind, Level, RuleId, SourceState};
+
+use super::fields::{File, Map, duration_of};
+use super::{Calendars, checks, version_of};
+use crate::expr::Names;
+use crate::problem::{Pos, shown};
+use crate::rule::{After, LevelRule, OnMissing, Retained, Rule, Select, Trigger};
+use crate::yaml::Node;
+
+/// The longest id; alarm ids are made of it and the source's.
+const MAX_ID_CHARS: usize = 60;
+/// The most report intervals a reading may be away.
+const MAX_INTERVALS: u32 = 10_000;
+
+impl File<'_> {
+    /// Reads everything of it, so that every problem is told, before anything missing ends it.
+    pub fn rule(&mut self, node: &Node, calendars: &Calendars) -> Option<Rule> {
+        let mut map = self.map(node, "a rule")?;
+        let id = self.required(&mut map, "id").and_then(|node| self.id(node));
+        let title = self.required(&mut map, "title").and_then(|node| self.title(node));
+        let hazard = self
+            .required(&mut map, "hazard")
+            .and_then(|node| self.one_of(node, Hazard::ALL.iter().map(|hazard| (hazard.as_str(), *hazard))));
+        let about = self.required(&mut map, "about").and_then(|node| self.about(node));
+        let on = self.required(&mut map, "on").and_then(|node| self.on(node));
+        let hold = self.duration(map.take("hold"));
+        let max_gap = map.take("max_gap").map(|node| self.duration(Some(node)));
+        let on_missing = map.take("on_missing").map(|node| {
+            let words = [("hold", OnMissing::Hold), ("clear", OnMissing::Clear), ("raise", OnMissing::Raise)];
+            self.one_of(node, words)
+        });
+        let retained = map
+            .take("retained")
+            .map(|node| self.one_of(node, [("ignored", Retained::Ignored), ("state", Retained::State)]));
+        let only = map.take("only").map(|node| self.only(node, calendars));
+        let trigger = self.trigger(&mut map, on.as_ref());
+        self.nothing_left(map);
+        let (on, trigger, (owner, action)) = (on?, trigger?, about?);
+        let mut rule = Rule {
+            id: id?,
+            version: "".into(),
+            file: Arc::clone(self.problems.file()),
+            title: title?,
+            action,
+            owner,
+            hazard: hazard?,
+            select: on.select,
+            listens: listens(&trigger),
+            trigger,
+            hold: hold?,
+            max_gap: max_gap.map_or(Some(None), |gap| gap.map(Some))?,
+            on_missing: on_missing.unwrap_or(Some(OnMissing::default()))?,
+            retained: retained.unwrap_or(Some(Retained::default()))?,
+            only: only.map_or(Some(None), |only| only.map(Some))?,
+        };
+        rule.version = version_of(&rule);
+        Some(rule)
+    }
+
+    fn id(&mut self, node: &Node) -> Option<RuleId> {
+        let text = self.text(node)?;
+        let good = (1..=MAX_ID_CHARS).contains(&text.len())
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        if !good {
+            let expected = format!("1 to {MAX_ID_CHARS} lower-case letters, digits and -");
+            self.problems.add(node.at, shown(text), expected);
+            return None;
+        }
+        Some(RuleId::new(text))
+    }
+
+    /// Without an owner and an action there is no alarm: that is what ISA-18.2 calls one.
+    fn about(&mut self, node: &Node) -> Option<(String, Title)> {
+        let mut map = self.map(node, "a mapping with `owner` and `action`")?;
+        let owner = self.required(&mut map, "owner").and_then(|node| self.text(node));
+        let action = self.required(&mut map, "action").and_then(|node| self.title(node));
+        map.take("rationale");
+        map.take("review");
+        self.nothing_left(map);
+        Some((owner?.to_owned(), action?))
+    }
+
+    fn on(&mut self, node: &Node) -> Option<On> {
+        let mut map = self.map(node, "a mapping with `class` and `reading` or `state`")?;
+        let class = map.take("class").map(|node| self.text(node));
+        let kind = map
+            .take("kind")
+            .map(|node| self.one_of(node, [("camera", SourceKind::Camera), ("sensor", SourceKind::Sensor)]));
+        let condition = map.take("where").map(|node| self.condition(node, Names::SourceOnly));
+        let what = match (map.take("reading"), map.take("state")) {
+            (Some(reading), None) => self.text(reading).map(|name| What::Reading(name.into())),
+            (None, Some(states)) => self.states(states).map(What::States),
+            _ => {
+                self.problems.add(node.at, "not one of `reading` and `state`", "one of them");
+                None
+            }
+        };
+        self.nothing_left(map);
+        let class = class.map_or(Some(None), |class| class.map(Some))?;
+        let select = Select {
+            class: class.filter(|class| *class != "*").map(str::to_owned),
+            kind: kind.map_or(Some(None), |kind| kind.map(Some))?,
+            condition: condition.map_or(Some(None), |condition| condition.map(Some))?,
+        };
+        Some(On { select, what: what? })
+    }
+
+    fn states(&mut self, node: &Node) -> Option<Vec<SourceState>> {
+        let items = self.list(node, "a list of states, as [offline, silent]")?;
+        let known = || SourceState::ALL.iter().map(|state| (state.as_str(), *state));
+        let found: Vec<Option<SourceState>> = items.iter().map(|item| self.one_of(item, known())).collect();
+        found.into_iter().collect()
+    }
+
+    fn only(&mut self, node: &Node, calendars: &Calendars) -> Option<Arc<crate::calendar::Calendar>> {
+        let text = self.text(node)?;
+        let found = calendars.get(text).map(Arc::clone);
+        if found.is_none() {
+            let mut names: Vec<&str> = calendars.keys().map(|name| &**name).collect();
+            names.sort_unstable();
+            let expected = match names.as_slice() {
+                [] => "a name under `calendars`".to_owned(),
+                names => format!("one of {}", names.join(", ")),
+            };
+            self.problems.add(node.at, format!("the unknown calendar {}", shown(text)), expected);
+        }
+        found
+    }
+
+    /// What of `levels`, `level`, `raise`, `clear`, `absent` and `for` the rule's `on` asks for.
+    fn trigger(&mut self, map: &mut Map<'_>, on: Option<&On>) -> Option<Trigger> {
+        let wait = self.duration(map.take("for"));
+        let (levels, level) = (map.take("levels"), map.take("level"));
+        let (raise, clear, absent) = (map.take("raise"), map.take("clear"), map.take("absent"));
+        let at = map.at;
+        let reading = match &on?.what {
+            What::States(states) => {
+                self.refuse([("levels", levels), ("raise", raise), ("clear", clear), ("absent", absent)], "a state");
+                let level = self.level(level, at);
+                return Some(Trigger::State { states: states.clone(), level: level?, wait: wait? });
+            }
+            What::Reading(reading) => Arc::clone(reading),
+        };
+        if let Some(absent) = absent {
+            self.refuse([("levels", levels), ("raise", raise), ("clear", clear)], "`absent`");
+            let (after, level) = (self.after(absent), self.level(level, at));
+            return Some(Trigger::Absent { reading, after: after?, level: level?, wait: wait? });
+        }
+        if let Some(levels) = levels {
+            self.refuse([("level", level), ("raise", raise), ("clear", clear)], "`levels`");
+            // What is wrong with the levels is told beside what is wrong with the wait.
+            let levels = self.levels(levels, wait.unwrap_or_default());
+            return wait.and(levels).map(|levels| Trigger::Reading { reading, levels });
+        }
+        let Some(raise) = raise else {
+            self.problems.add(at, "no `levels`", "`levels`, or `level` with `raise`, or `level` with `absent`");
+            return None;
+        };
+        let level = self.level(level, at);
+        let made = self.level_rule(raise, clear, level?, wait?)?;
+        checks::overlap(self.problems, &made, raise.at);
+        Some(Trigger::Reading { reading, levels: vec![made] })
+    }
+
+    fn refuse<const N: usize>(&mut self, given: [(&str, Option<&Node>); N], beside: &str) {
+        for (key, node) in given {
+            if let Some(node) = node {
+                self.problems.add(node.at, format!("`{key}` beside {beside}"), "one of the two");
+            }
+        }
+    }
+
+    fn level(&mut self, node: Option<&Node>, at: Pos) -> Option<Level> {
+        let Some(node) = node else {
+            self.problems.add(at, "no `level`", "the level of the alarm");
+            return None;
+        };
+        self.one_of(node, Level::ALL.iter().map(|level| (level.as_str(), *level)))
+    }
+
+    fn after(&mut self, node: &Node) -> Option<After> {
+        let text = self.text(node)?;
+        let intervals = text.strip_suffix('x').and_then(|count| count.parse().ok());
+        let after = match intervals.filter(|count| (1..=MAX_INTERVALS).contains(count)) {
+            Some(count) => Some(After::Intervals(count)),
+            None => duration_of(text).filter(|time| !time.is_zero()).map(After::Time),
+        };
+        if after.is_none() {
+            self.problems.add(node.at, shown(text), "a time, as 15m, or report intervals, as 3x");
+        }
+        after
+    }
+
+    fn levels(&mut self, node: &Node, default: SignedDuration) -> Option<Vec<LevelRule>> {
+        let mut map = self.map(node, "levels, as blue: {raise: ..., clear: ...}")?;
+        let mut levels = Vec::new();
+        let mut whole = true;
+        for level in Level::ALL {
+            let Some(node) = map.take(level.as_str()) else { continue };
+            let made = self.level_of(node, level, default);
+            whole &= made.is_some();
+            levels.extend(made.map(|made| (made, node.at)));
+        }
+        if levels.is_empty() && whole {
+            self.problems.add(map.at, "no level", "at least one of blue, yellow, orange, red");
+            whole = false;
+        }
+        self.nothing_left(map);
+        for (level, at) in &levels {
+            checks::overlap(self.problems, level, *at);
+        }
+        checks::rising(self.problems, &levels);
+        whole.then(|| levels.into_iter().map(|(level, _)| level).collect())
+    }
+
+    fn level_of(&mut self, node: &Node, level: Level, default: SignedDuration) -> Option<LevelRule> {
+        let mut map = self.map(node, "a mapping with `raise` and perhaps `clear` and `for`")?;
+        let raise = self.required(&mut map, "raise");
+        let clear = map.take("clear");
+        let wait = match map.take("for") {
+            None => Some(default),
+            given => self.duration(given),
+        };
+        self.nothing_left(map);
+        self.level_rule(raise?, clear, level, wait?)
+    }
+
+    fn level_rule(
+        &mut self,
+        raise: &Node,
+        clear: Option<&Node>,
+        level: Level,
+        wait: SignedDuration,
+    ) -> Option<LevelRule> {
+        let raise = self.condition(raise, Names::All);
+        let clear = match clear {
+            Some(clear) => self.condition(clear, Names::All).map(Some),
+            None => Some(None),
+        };
+        let (raise, clear) = (raise?, clear?);
+        let mut limits: Vec<Arc<str>> = Vec::new();
+        for limit in [Some(&raise), clear.as_ref()].into_iter().flatten().flat_map(|condition| condition.limits()) {
+            if !limits.contains(limit) {
+                limits.push(Arc::clone(limit));
+            }
+        }
+        Some(LevelRule { level, raise, clear, wait, limits })
+    }
+}
+
+struct On {
+    select: Select,
+    what: What,
+}
+
+enum What {
+    Reading(Arc<str>),
+    States(Vec<SourceState>),
+}
+
+fn listens(trigger: &Trigger) -> Vec<Arc<str>> {
+    match trigger {
+        Trigger::Reading { reading, levels } => {
+            let mut names = vec![Arc::clone(reading)];
+            let conditions = levels.iter().flat_map(|level| [Some(&level.raise), level.clear.as_ref()]).flatten();
+            for name in conditions.flat_map(|condition| condition.readings()) {
+                if !names.contains(name) {
+                    names.push(Arc::clone(name));
+                }
+            }
+            names
+        }
+        Trigger::Absent { reading, .. } => vec![Arc::clone(reading)],
+        Trigger::State { .. } => Vec::new(),
+    }
+}

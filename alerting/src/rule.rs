@@ -1,0 +1,124 @@
+//! Rules in their usable form: compiled, with every time and level known.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use model::alarm::Title;
+use model::{Hazard, Level, RuleId, SourceState};
+
+use crate::calendar::Calendar;
+use crate::expr::Condition;
+
+/// The most levels of a rule.
+pub(crate) const LEVELS: usize = Level::ALL.len();
+
+/// One rule.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub id: RuleId,
+    /// Hash of the meaning: equal for texts that differ in blanks, comments and order of keys only.
+    pub version: Arc<str>,
+    pub file: Arc<str>,
+    pub title: Title,
+    pub action: Title,
+    pub owner: String,
+    pub hazard: Hazard,
+    pub select: Select,
+    pub trigger: Trigger,
+    /// How long the active alarm stands at least.
+    pub hold: SignedDuration,
+    /// How long after the last usable value the data counts as missing; none: by the source's report interval.
+    pub max_gap: Option<SignedDuration>,
+    pub on_missing: OnMissing,
+    pub retained: Retained,
+    /// When the rule is in force; none for always.
+    pub only: Option<Arc<Calendar>>,
+    /// The readings whose arrival may change its mind.
+    pub listens: Vec<Arc<str>>,
+}
+
+/// Which sources a rule is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Select {
+    /// The class; none for all.
+    pub class: Option<String>,
+    pub kind: Option<model::Kind>,
+    pub condition: Option<Condition>,
+}
+
+/// What makes an alarm of it.
+#[derive(Debug, Clone)]
+pub(crate) enum Trigger {
+    /// A reading, by levels, the lowest first; at most [`LEVELS`].
+    Reading { reading: Arc<str>, levels: Vec<LevelRule> },
+    /// The state of the source's link.
+    State { states: Vec<SourceState>, level: Level, wait: SignedDuration },
+    /// A reading that does not come.
+    Absent { reading: Arc<str>, after: After, level: Level, wait: SignedDuration },
+}
+
+/// How long a reading may be away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    Time(SignedDuration),
+    /// So many of the source's own report intervals; a source without one is not watched.
+    Intervals(u32),
+}
+
+/// One level of a rule over a reading.
+#[derive(Debug, Clone)]
+pub(crate) struct LevelRule {
+    pub level: Level,
+    pub raise: Condition,
+    /// None: over when `raise` is false.
+    pub clear: Option<Condition>,
+    /// How long `raise` must hold.
+    pub wait: SignedDuration,
+    /// The limits that `raise` or `clear` name.
+    pub limits: Vec<Arc<str>>,
+}
+
+/// What missing data means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum OnMissing {
+    /// Nothing: an alarm stays and turns stale, a wait pauses.
+    #[default]
+    Hold,
+    /// As if all were well.
+    Clear,
+    /// As if the lowest level's condition held.
+    Raise,
+}
+
+/// What a retained message is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Retained {
+    /// A broker's memory of an event: not used.
+    #[default]
+    Ignored,
+    /// A state that still holds.
+    State,
+}
+
+impl Rule {
+    /// How many levels it has.
+    pub fn places(&self) -> usize {
+        match &self.trigger {
+            Trigger::Reading { levels, .. } => levels.len(),
+            Trigger::State { .. } | Trigger::Absent { .. } => 1,
+        }
+    }
+
+    /// The level at a place (0 is the lowest), and how long its condition must hold.
+    pub fn level(&self, place: usize) -> (Level, SignedDuration) {
+        match &self.trigger {
+            Trigger::Reading { levels, .. } => (levels[place].level, levels[place].wait),
+            Trigger::State { level, wait, .. } | Trigger::Absent { level, wait, .. } => (*level, *wait),
+        }
+    }
+
+    /// The place of a level, if the rule has it.
+    pub fn place_of(&self, level: Level) -> Option<usize> {
+        (0..self.places()).find(|place| self.level(*place).0 == level)
+    }
+}

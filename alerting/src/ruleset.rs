@@ -1,0 +1,77 @@
+//! A set of rules.
+
+use std::cell::Cell;
+
+use model::{RuleId, Source};
+use sha2::{Digest, Sha256};
+
+use crate::expr::{Env, Tri};
+use crate::load;
+use crate::problem::Problem;
+use crate::rule::{Rule, Select};
+
+/// Compiled rules, by id.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+}
+
+impl RuleSet {
+    /// Reads rule files, given as name and text; either all rules are good, or everything wrong is told.
+    pub fn load(files: &[(String, String)]) -> Result<Self, Vec<Problem>> {
+        let mut rules = load::load(files)?;
+        rules.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(Self { rules })
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Sixteen hex digits over the meaning of all rules.
+    pub fn version(&self) -> String {
+        let mut digest = Sha256::new();
+        for rule in &self.rules {
+            digest.update(format!("{} {}\n", rule.id, rule.version).as_bytes());
+        }
+        digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub(crate) fn at(&self, number: u32) -> &Rule {
+        &self.rules[number as usize]
+    }
+
+    pub(crate) fn find(&self, id: &RuleId) -> Option<u32> {
+        self.rules.binary_search_by(|rule| rule.id.cmp(id)).ok().map(|number| number as u32)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    /// The rules that are about a source, with their numbers, rising.
+    pub(crate) fn about<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = (u32, &'a Rule)> {
+        let numbered = self.rules.iter().enumerate().map(|(number, rule)| (number as u32, rule));
+        numbered.filter(|(_, rule)| selects(&rule.select, source))
+    }
+}
+
+fn selects(select: &Select, source: &Source) -> bool {
+    select.class.as_ref().is_none_or(|class| *class == source.class)
+        && select.kind.is_none_or(|kind| kind == source.kind)
+        && select.condition.as_ref().is_none_or(|condition| {
+            let limits: Vec<_> = source
+                .tags
+                .iter()
+                .filter_map(|(key, value)| Some((key.strip_prefix("limits.")?.into(), value.parse().ok()?)))
+                .collect();
+            let env = Env { source, x: None, readings: &(), limits: &limits, clash: Cell::new(None) };
+            condition.eval(&env) == Tri::True
+        })
+}
