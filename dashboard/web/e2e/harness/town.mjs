@@ -1,5 +1,5 @@
 // A hub with the simulated town before it: real programs, real sockets, a folder that is gone afterwards.
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { binary, freePort, run, start, target, until } from './process.mjs';
@@ -14,7 +14,9 @@ class Town {
 
   static async start(dir, mqtt, args) {
     const town = new Town();
-    const all = ['run', '--dir', dir, '--rtsp', '127.0.0.1:0', '--mqtt', mqtt, '--control', '127.0.0.1:0', ...args];
+    // What the cameras show is drawn once, for all files of tests.
+    const clips = join(target, 'tmp', 'town-clips');
+    const all = ['run', '--dir', dir, '--clips', clips, '--rtsp', '127.0.0.1:0', '--mqtt', mqtt, '--control', '127.0.0.1:0', ...args];
     town.#process = await start(binary('town'), all, /^ready rtsp=(\S+) control=(\S+)/, { limitMs: 180_000 });
     town.#control = town.#process.match[2];
     return town;
@@ -88,10 +90,6 @@ export async function startTown({ townArgs = ['--quiet-script'], env = {} } = {}
   const mqtt = `127.0.0.1:${await freePort()}`;
   const config = join(dir, 'hub.toml');
   run(binary('gridward'), ['init', dir]);
-  // What the cameras show is drawn once, for all files of tests.
-  const clips = join(target, 'tmp', 'town-clips');
-  await mkdir(clips, { recursive: true });
-  await symlink(clips, join(dir, 'clips'));
   const hub = new Hub(config, {
     GRIDWARD_HTTP__BIND: '127.0.0.1:0',
     GRIDWARD_HTTP__TOWN_NAME: '云汀镇',
