@@ -278,6 +278,8 @@ export class Tile {
   }
 
   #shown(shows: 'video' | 'still', wallMs: number): void {
+    // A still that was being decoded when the hub refused the camera.
+    if (this.#view.refusal) return;
     this.#stats.firstMs ??= Math.round(performance.now() - this.#askedAt);
     this.#view.wallMs = wallMs;
     if (this.#view.shows !== shows) this.#tell({ shows });
