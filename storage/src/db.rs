@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::Connection;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use crate::Error;
 
@@ -22,7 +25,12 @@ impl Db {
     pub(crate) async fn open(dir: &Path) -> Result<Self, Error> {
         let path = dir.join("gridward.db");
         let damaged = |error: sqlx::Error| Error::Damaged { path: path.clone(), detail: error.to_string() };
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options(&path)).await.map_err(damaged)?;
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .after_release(|connection, _| Box::pin(has_no_transaction(connection)))
+            .connect_with(options(&path))
+            .await
+            .map_err(damaged)?;
         restrict(&path)?;
         for statement in TABLES.split(";\n").map(str::trim).filter(|s| !s.is_empty()) {
             sqlx::query(statement).execute(&write).await.map_err(damaged)?;
@@ -34,6 +42,14 @@ impl Db {
         let read = SqlitePoolOptions::new().max_connections(4).connect_with(options(&path).read_only(true)).await?;
         Ok(Self { dir: dir.to_owned(), write, read })
     }
+}
+
+/// Whether a connection that comes back can be used again. With a full disk SQLite itself takes a commit back; sqlx then
+/// counts a transaction that is none any more, and would never begin another.
+async fn has_no_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Waits until a rollback that is on its way has been tried.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// The options of every file: WAL, and a sync at each commit.

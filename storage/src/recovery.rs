@@ -178,15 +178,25 @@ pub fn torn_bytes(wal: &[u8]) -> u64 {
             committed = at;
         }
     }
-    // Frames of an earlier generation (other salts) may follow; they are no loss.
-    let mut end = committed;
-    while end + frame <= wal.len() && &wal[end + 8..end + 16] == salts {
-        end += frame;
+    // Frames of an earlier generation may follow, left over from before the last checkpoint; they are no loss. Each
+    // generation's first salt is one more than that of the one before.
+    let generation = word(16);
+    let is_earlier = |at: usize| (1..=MAX_GENERATIONS).contains(&generation.wrapping_sub(word(at + 8)));
+    let mut torn_to = committed;
+    while torn_to + 16 <= wal.len() && &wal[torn_to + 8..torn_to + 16] == salts {
+        torn_to += frame;
     }
-    let rest = wal.len() - end;
-    let cut_short = if rest < frame && (rest < 16 || &wal[end + 8..end + 16] == salts) { rest } else { 0 };
-    (end - committed + cut_short) as u64
+    let torn_to = torn_to.min(wal.len());
+    let mut at = torn_to;
+    while at + 16 <= wal.len() && is_earlier(at) {
+        at += frame;
+    }
+    // What is of no generation was never a frame.
+    (torn_to - committed + wal.len().saturating_sub(at)) as u64
 }
+
+/// More generations than a log goes through between two clean ends, at one a second for a month.
+const MAX_GENERATIONS: u32 = 2_592_000;
 
 fn checksum((mut s0, mut s1): (u32, u32), bytes: &[u8], big_endian: bool) -> (u32, u32) {
     let read = |b: &[u8]| {
@@ -250,12 +260,23 @@ mod tests {
         let mut flipped = whole.clone();
         flipped[WAL_HEADER + commit + FRAME_HEADER + 7] ^= 1;
         assert_eq!(torn_bytes(&flipped), 2 * commit as u64);
-        // Frames with other salts are left over from before the last checkpoint.
+        // Frames of the generation before are left over from before the last checkpoint.
         let mut reused = wal(1);
         let mut old = whole[WAL_HEADER + commit..].to_vec();
-        old.chunks_mut(FRAME_HEADER + PAGE).for_each(|frame| frame[8] ^= 0xff);
+        old.chunks_mut(FRAME_HEADER + PAGE).for_each(|frame| frame[11] -= 1);
         reused.extend(old);
         assert_eq!(torn_bytes(&reused), 0);
+        reused.truncate(reused.len() - 100);
+        assert_eq!(torn_bytes(&reused), 0);
+    }
+
+    #[test]
+    fn bytes_that_were_never_a_frame_are_told() {
+        for length in [1, 20, 600, 5_000] {
+            let mut wal = wal(2);
+            wal.extend(vec![0x5a; length]);
+            assert_eq!(torn_bytes(&wal), length as u64);
+        }
     }
 
     proptest::proptest! {

@@ -420,3 +420,25 @@ async fn wrong_passwords_are_forgotten_after_an_hour_and_few_are_checked_at_a_ti
     let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM attempt").fetch_one(&mut reader).await.unwrap();
     assert_eq!(rows, 1, "names that strangers typed do not stay");
 }
+
+#[tokio::test]
+async fn a_commit_that_sqlite_takes_back_itself_does_not_end_all_commits() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path()).await;
+    let registry = storage.registry();
+    registry.put_grids(&[grid("g1", None)]).await.unwrap();
+    // A trigger that rolls the transaction back, as SQLite does with a full disk.
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("gridward.db"));
+    let mut other = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
+    sqlx::query(trigger).execute(&mut other).await.unwrap();
+    let now = Timestamp::now();
+    for _ in 0..3 {
+        storage.log().append(&Actor::Hub, now, vec![audit("x")]).await.unwrap_err();
+    }
+    assert!(!storage.health().borrow().ok);
+    sqlx::query("DROP TRIGGER full").execute(&mut other).await.unwrap();
+    storage.log().append(&Actor::Hub, now, vec![audit("x")]).await.unwrap();
+    registry.put_grids(&[grid("g2", None)]).await.unwrap();
+    assert!(storage.health().borrow().ok);
+}
