@@ -4,3 +4,8 @@
 pub fn event_message(text: &str) -> Result<(), String> {
     crate::events::check_message(text)
 }
+
+/// Reads a message of the video socket.
+pub fn live_message(text: &str) -> Result<(), String> {
+    crate::live::check_message(text)
+}

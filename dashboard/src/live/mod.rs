@@ -25,6 +25,12 @@ const SOCKETS_MAX: usize = 1_000;
 /// The largest message a client may send: 64 subscriptions have about 8 KB.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
+/// What is wrong with a client's message, for the fuzz target.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn check_message(text: &str) -> Result<(), String> {
+    wire::read(text).map(drop)
+}
+
 /// How many live sockets are open.
 #[derive(Default)]
 pub struct Sockets(AtomicUsize);

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Every measurement that needs no browser, one after another; BENCHMARKS.md says what the figures mean. About ten
+# minutes on two cores, on a machine that does nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+run() {
+  echo
+  echo "== cargo bench $*"
+  cargo bench --quiet "$@"
+}
+
+run -p storage --bench history
+run -p ingest --bench mqtt_flood
+run -p gridward --bench latency
+run -p alerting --bench engine
+run -p ingest --bench cameras

@@ -1,0 +1,10 @@
+//! What clients say on the video socket.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    if let Err(problem) = dashboard::fuzzing::live_message(text) {
+        assert!(!problem.is_empty() && problem.len() <= 1_024, "{} bytes of answer", problem.len());
+    }
+});
