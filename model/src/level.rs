@@ -64,6 +64,22 @@ pub enum Hazard {
 }
 
 impl Hazard {
+    /// All hazards.
+    pub const ALL: [Hazard; 12] = [
+        Hazard::Flood,
+        Hazard::Fire,
+        Hazard::Gas,
+        Hazard::Geology,
+        Hazard::Security,
+        Hazard::Traffic,
+        Hazard::Crowd,
+        Hazard::Utility,
+        Hazard::Environment,
+        Hazard::Equipment,
+        Hazard::Request,
+        Hazard::Other,
+    ];
+
     /// The name in rules, the API and metric labels.
     pub fn as_str(self) -> &'static str {
         match self {
