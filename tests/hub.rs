@@ -72,17 +72,9 @@ impl Folder {
 
     /// Starts the hub and waits until it serves.
     pub fn run(&self) -> Hub {
-        let mut child = gridward()
-            .args(["run", "--config"])
-            .arg(self.config())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().expect("the hub prints a line").unwrap();
-        let addr = line.strip_prefix("ready http://").expect("it says that it is ready").to_owned();
-        Hub { child, addr }
+        let mut command = gridward();
+        command.args(["run", "--config"]).arg(self.config());
+        Hub::wait_ready(command)
     }
 }
 
@@ -90,6 +82,15 @@ pub const HEADER: &str =
     "id,kind,class,name,owner,grid,lon,lat,url,username,password,mode,topic,format,unit,interval_s,tags";
 
 impl Hub {
+    /// Starts a command that runs the hub, and waits until it serves.
+    pub fn wait_ready(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next().expect("the hub prints a line").unwrap();
+        let addr = line.strip_prefix("ready http://").expect("it says that it is ready").to_owned();
+        Hub { child, addr }
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -97,12 +98,28 @@ impl Hub {
 
     /// A GET with a token; status and body.
     pub fn get(&self, token: &str, path: &str) -> (u16, Value) {
+        self.ask(token, "GET", path, "")
+    }
+
+    /// A POST of JSON with a token; status and body.
+    pub fn post(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
+        self.ask(token, "POST", path, &body.to_string())
+    }
+
+    fn ask(&self, token: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.addr).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n", self.addr);
+        let auth = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\n{auth}Content-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}",
+            self.addr
+        );
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned())))

@@ -2,8 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
+mod durability;
 mod hub;
+mod interface;
 mod layers;
 mod licences;
 mod live;
+mod metrics;
+mod mosquitto;
+mod sensor;
 mod sensors;
+mod socket;
