@@ -8,19 +8,22 @@ use model::Observation;
 use storage::{NewDeadLetter, Storage};
 use tokio::sync::mpsc;
 
+use crate::warning::Kept;
+
 /// Messages that share one commit at most.
 const BATCH: usize = 4_096;
 /// How long a full disk is left alone between tries.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Takes messages of the links, and observations that the hub makes itself (picture checks), until the senders of both
-/// have ended. A message is acknowledged, in the order of receipt, when its observations are on disk; while storage
-/// takes none, they wait here and the links slow down.
+/// have ended. A message is acknowledged, in the order of receipt, when its observations are on disk and on their way to
+/// the early warning; while storage takes none, they wait here and the links slow down.
 pub async fn observations(
     mut messages: mpsc::Receiver<Ingested>,
     mut made: mpsc::Receiver<Observation>,
     storage: Storage,
     feed: Feed,
+    engine: mpsc::Sender<Kept>,
 ) {
     let (mut batch, mut own) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
     let (mut linked, mut making) = (true, true);
@@ -38,12 +41,19 @@ pub async fn observations(
             continue;
         }
         observations.iter().for_each(|observation| feed.observation(observation));
-        while let Err(error) = storage.history().append(observations.clone()).await {
-            if matches!(error, storage::Error::Closed) {
-                return;
+        let until = loop {
+            match storage.history().append(observations.clone()).await {
+                Ok(until) => break until,
+                Err(storage::Error::Closed) => return,
+                Err(_) => {
+                    metrics::counter!("gridward_history_retries_total").increment(1);
+                    tokio::time::sleep(RETRY).await;
+                }
             }
-            metrics::counter!("gridward_history_retries_total").increment(1);
-            tokio::time::sleep(RETRY).await;
+        };
+        if engine.send(Kept { observations, until }).await.is_err() {
+            // The early warning has ended; it finds these in the history when it starts again.
+            return;
         }
         batch.drain(..).for_each(|message| message.ack.done());
     }

@@ -3,14 +3,16 @@
 mod accounts;
 mod cameras;
 mod check;
-mod desk;
 mod init;
 mod intake;
+mod limits;
 mod log;
 mod pipeline;
 mod registry;
 mod settings;
 mod sources;
+mod telemetry;
+mod warning;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use model::log::Audit;
 use model::{Actor, LogBody, Timestamp};
 use storage::{Opener, Storage};
@@ -14,10 +14,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cameras::Cameras;
-use crate::desk::DeskDriver;
 use crate::registry::Followers;
 use crate::settings::Settings;
-use crate::{cameras, intake, settings};
+use crate::warning::{Inputs, Warning};
+use crate::{cameras, intake, limits, settings, telemetry};
 
 /// Messages between the links and the disk: two seconds of a burst of 20,000/s would be 40,000; the links hold back
 /// what is more.
@@ -30,6 +30,8 @@ const DEAD_LETTERS: usize = 1_024;
 const STATUSES: usize = 4_096;
 /// Orders on their way to the desk; people wait for room.
 const ORDERS: usize = 256;
+/// Batches of kept observations on their way to the early warning; the intake waits, so the links hold back.
+const KEPT: usize = 64;
 /// All must have ended by then after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often the hub's own health is told, and retention looked after.
@@ -43,7 +45,8 @@ pub async fn run(config: &Path) -> anyhow::Result<()> {
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .with_writer(std::io::stderr)
         .init();
-    let metrics = PrometheusBuilder::new().install_recorder().context("cannot install the metrics")?;
+    limits::raise_open_files();
+    let metrics = telemetry::install()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hub = start(settings, metrics).await?;
@@ -80,7 +83,11 @@ struct Hub {
 async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<Hub> {
     let (storage, report) = Storage::open(&settings.storage, Opener::Hub).await.context("cannot open storage")?;
     let detail = serde_json::json!({ "cut_bytes": report.cut_bytes, "set_aside": report.set_aside });
-    audit(&storage, "hub.start", detail).await?;
+    match audit(&storage, "hub.start", detail).await {
+        // With a full disk the town is still to be seen, and the console says what is wrong.
+        Err(error @ storage::Error::DiskFull) => tracing::error!(%error, "the start could not be logged"),
+        other => other?,
+    }
     let feed = dashboard::Feed::new();
     let (sources, rest) = (CancellationToken::new(), CancellationToken::new());
     let (mut takers, mut others) = (tokio::task::JoinSet::new(), tokio::task::JoinSet::new());
@@ -88,21 +95,29 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     // registry -> everyone
     let (sensors_in, sensors) = watch::channel(Arc::default());
     let (cameras_in, camera_list) = watch::channel(Arc::default());
-    let followers = Followers { feed: feed.clone(), sensors: sensors_in, cameras: cameras_in };
+    let (sources_in, source_list) = watch::channel(Arc::default());
+    let followers = Followers { feed: feed.clone(), sensors: sensors_in, cameras: cameras_in, sources: sources_in };
     let version = followers.tell(&storage).await?;
     others.spawn(followers.follow(storage.clone(), version, rest.clone()));
     let last = storage.history().last_values().await?;
     last.iter().for_each(|observation| feed.observation(observation));
 
-    // orders -> desk -> log -> feed
+    // kept observations, states of links, orders -> engine and desk -> log -> feed
+    let rules = settings::rules(&settings.alerting.rules_dir)?;
+    let loaded = serde_json::json!({ "count": rules.len(), "version": rules.version() });
+    audit(&storage, "rules.load", loaded).await?;
     let (command, orders) = command::Handle::channel(ORDERS);
-    let desk = DeskDriver::load(settings.desk, storage.clone(), feed.clone()).await?;
-    others.spawn(desk.run(orders, rest.clone()));
+    let (alarms, alarm_orders) = alerting::Handle::channel(ORDERS);
+    let (to_engine, kept) = mpsc::channel(KEPT);
+    let (status, statuses) = mpsc::channel(STATUSES);
+    let known = source_list.borrow().iter().cloned().collect();
+    let (warning, figures) = Warning::load(rules, known, settings.desk, storage.clone(), feed.clone()).await?;
+    let inputs = Inputs { kept, statuses, orders, alarms: alarm_orders, sources: source_list };
+    others.spawn(warning.run(inputs, rest.clone()));
 
     // sensors -> history -> ack
     let (out, messages) = mpsc::channel(INTAKE);
     let (dead, letters) = mpsc::channel(DEAD_LETTERS);
-    let (status, mut statuses) = mpsc::channel(STATUSES);
     let mut mqtt = settings.mqtt;
     if let Some(addr) = mqtt.embedded {
         let broker = ingest::broker::start_with(addr, mqtt.embedded_broker.clone(), rest.clone())
@@ -116,24 +131,20 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     let (checks, made) = mpsc::channel::<model::Observation>(CHECKS);
     let out = cameras::Out { status, observations: checks };
     let cameras = Cameras::start(settings.rtsp, &settings.video, camera_list, &last, out, &sources);
-    takers.spawn(intake::observations(messages, made, storage.clone(), feed.clone()));
+    takers.spawn(intake::observations(messages, made, storage.clone(), feed.clone(), to_engine));
     takers.spawn(intake::dead_letters(letters, storage.clone()));
-    let told = feed.clone();
-    takers.spawn(async move {
-        while let Some(status) = statuses.recv().await {
-            told.status(status);
-        }
-    });
 
     others.spawn(health(storage.clone(), feed.clone(), links.links_view(), rest.clone()));
     others.spawn(retention(storage.clone(), rest.clone()));
+    others.spawn(telemetry::upkeep(metrics.clone(), rest.clone()));
 
     let deps = dashboard::Deps {
         storage: storage.clone(),
         command,
         feed,
         metrics,
-        rules: Arc::new(|| serde_json::json!([])),
+        alarms,
+        rules: Arc::new(move || figures.get()),
         map_file: settings.town.map,
         rings: cameras.rings.clone(),
         stills: cameras.stills.clone(),

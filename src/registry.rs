@@ -6,7 +6,7 @@ use std::time::Duration;
 use dashboard::Feed;
 use ingest::mqtt::SensorSpec;
 use ingest::rtsp::CameraSpec;
-use model::Kind;
+use model::{Kind, Source};
 use storage::Storage;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ pub struct Followers {
     pub sensors: watch::Sender<Arc<Vec<SensorSpec>>>,
     /// The camera fleet.
     pub cameras: watch::Sender<Arc<Vec<CameraSpec>>>,
+    /// The early warning.
+    pub sources: watch::Sender<Arc<Vec<Arc<Source>>>>,
 }
 
 impl Followers {
@@ -35,6 +37,7 @@ impl Followers {
         let sensors = rows.iter().map(|row| &row.source).filter(|source| source.kind == Kind::Sensor);
         self.sensors.send_replace(Arc::new(sensors.map(|s| SensorSpec { source: Arc::new(s.clone()) }).collect()));
         self.cameras.send_replace(Arc::new(cameras::specs(&rows)));
+        self.sources.send_replace(Arc::new(rows.iter().map(|row| Arc::new(row.source.clone())).collect()));
         let sources: Vec<_> = rows.into_iter().map(|row| row.source).collect();
         tracing::info!(sources = sources.len(), version, "registry read");
         self.feed.set_registry(sources, registry.grids().await?);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use alerting::RuleSet;
 use serde::{Deserialize, Serialize};
 
 /// `hub.toml` as a whole.
@@ -19,6 +20,8 @@ pub struct Settings {
     pub rtsp: ingest::rtsp::RtspConfig,
     /// `[video]`.
     pub video: video::Config,
+    /// `[alerting]`.
+    pub alerting: alerting::Config,
     /// `[desk]`.
     pub desk: command::Config,
     /// `[town]`.
@@ -47,6 +50,34 @@ impl fmt::Display for BadConfig {
 
 impl std::error::Error for BadConfig {}
 
+/// Reads all rules of the folder; either all are good, or everything wrong is told.
+pub fn rules(dir: &Path) -> anyhow::Result<RuleSet> {
+    let problem = |origin: String, message: String| config::Problem { origin, line: None, key: String::new(), message };
+    let unreadable = |path: &Path, error: &std::io::Error| {
+        BadConfig(vec![problem(path.display().to_string(), format!("the rules cannot be read: {error}"))])
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))? {
+        let path = entry.map_err(|error| unreadable(dir, &error))?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let read = |path: &PathBuf| match std::fs::read_to_string(path) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(error) => Err(unreadable(path, &error)),
+    };
+    let files = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let told = |problem: alerting::Problem| config::Problem {
+        origin: problem.file,
+        line: (problem.line > 0).then_some(problem.line),
+        key: String::new(),
+        message: format!("found {}, expected {}", problem.found, problem.expected),
+    };
+    Ok(RuleSet::load(&files).map_err(|problems| BadConfig(problems.into_iter().map(told).collect()))?)
+}
+
 /// Reads the file under the environment's overrides; relative paths in it are relative to it.
 pub fn read(path: &Path) -> anyhow::Result<Settings> {
     let name = path.display().to_string();
@@ -69,7 +100,11 @@ pub fn read(path: &Path) -> anyhow::Result<Settings> {
     }
     let base = path.parent().unwrap_or(Path::new("."));
     settings.storage.data_dir = base.join(&settings.storage.data_dir);
+    settings.alerting.rules_dir = base.join(&settings.alerting.rules_dir);
     settings.town.map = settings.town.map.map(|map| base.join(map));
+    if let Some(file) = &mut settings.mqtt.embedded_broker.users_file {
+        *file = base.join(&*file);
+    }
     for broker in &mut settings.mqtt.brokers {
         let files = [&mut broker.password_file, &mut broker.ca_file, &mut broker.client_cert_file];
         for file in files.into_iter().chain([&mut broker.client_key_file]).flatten() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The folder whose `*.yaml` files are the rules; read again when one of them changes.
+    /// The folder whose `*.yaml` files are the rules, read at start.
     pub rules_dir: PathBuf,
 }
 

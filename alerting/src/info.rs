@@ -4,20 +4,7 @@ use model::alarm::Title;
 use model::{Hazard, Level, RuleId};
 use serde::Serialize;
 
-use crate::problem::Problem;
 use crate::rule::{After, LevelRule, Rule, Trigger};
-
-/// The rules in force.
-#[derive(Debug, Clone, Default, Serialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct RulesView {
-    /// By id.
-    pub items: Vec<RuleInfo>,
-    /// Hash of the meaning of all.
-    pub version: String,
-    /// What is wrong with the files on disk, when they could not be taken; the rules before stay in force.
-    pub problems: Vec<Problem>,
-}
 
 /// A rule with what it is doing.
 #[derive(Debug, Clone, Serialize)]

@@ -20,7 +20,7 @@ mod yaml;
 pub use config::Config;
 pub use engine::{Engine, Recovery, Snapshot};
 pub use handle::{AlarmCommand, Handle, Refused, Request};
-pub use info::{LevelInfo, RuleInfo, RulesView};
+pub use info::{LevelInfo, RuleInfo};
 pub use problem::Problem;
 pub use ready::READY;
 pub use ruleset::RuleSet;

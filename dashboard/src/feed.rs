@@ -240,7 +240,7 @@ impl Feed {
         let mut counts = HashMap::new();
         for source in state.sources.values() {
             let known = state.statuses.get(&source.id);
-            let found = known.map_or(SourceState::Unknown, |by| overall(by.values().map(|s| s.state)));
+            let found = known.map_or(SourceState::Unknown, |by| overall(by.values().map(|s| &**s)));
             *counts.entry((source.kind, found)).or_insert(0) += 1;
         }
         counts
@@ -360,9 +360,13 @@ fn note_latency(change: &Change, now: Timestamp) {
     metrics::histogram!("gridward_ingest_to_event_seconds").record(seconds.max(0.0));
 }
 
-/// The state of a source out of those of its streams: the one that tells most.
-pub fn overall(states: impl Iterator<Item = SourceState>) -> SourceState {
-    let telling = |state: &SourceState| match state {
+/// The state of a source out of those of its streams: that of the sub stream, which is pulled always, while it is
+/// wanted; else the one that tells most.
+pub fn overall<'a>(statuses: impl Iterator<Item = &'a SourceStatus>) -> SourceState {
+    let telling = |status: &&SourceStatus| match status.state {
+        SourceState::Idle => 1,
+        SourceState::Unknown => 0,
+        _ if status.profile == Some(Profile::Sub) => 9,
         SourceState::Live => 8,
         SourceState::Degraded => 7,
         SourceState::Stalled => 6,
@@ -370,10 +374,8 @@ pub fn overall(states: impl Iterator<Item = SourceState>) -> SourceState {
         SourceState::Offline => 4,
         SourceState::Silent => 3,
         SourceState::Connecting => 2,
-        SourceState::Idle => 1,
-        SourceState::Unknown => 0,
     };
-    states.max_by_key(telling).unwrap_or(SourceState::Unknown)
+    statuses.max_by_key(telling).map_or(SourceState::Unknown, |status| status.state)
 }
 
 #[cfg(test)]
@@ -424,6 +426,27 @@ mod tests {
         let epoch = feed.snapshot().epoch;
         assert_eq!(feed.since(&epoch, 5).unwrap().len(), 10);
         assert!(feed.since(&epoch, 4).is_none());
+    }
+
+    #[test]
+    fn a_camera_is_as_its_sub_stream_while_that_is_wanted() {
+        let status = |profile, state| SourceStatus {
+            source: "cam".into(),
+            kind: Kind::Camera,
+            profile: Some(profile),
+            state,
+            since: Timestamp::UNIX_EPOCH,
+            reason: None,
+            detail: None,
+            last_data_at: None,
+            stream: None,
+        };
+        let of = |main, sub| overall([status(Profile::Main, main), status(Profile::Sub, sub)].iter());
+        assert_eq!(of(SourceState::Idle, SourceState::Offline), SourceState::Offline);
+        assert_eq!(of(SourceState::Live, SourceState::Degraded), SourceState::Degraded);
+        assert_eq!(of(SourceState::Live, SourceState::Idle), SourceState::Live);
+        assert_eq!(of(SourceState::Unknown, SourceState::Idle), SourceState::Idle);
+        assert_eq!(overall([].iter()), SourceState::Unknown);
     }
 
     #[test]

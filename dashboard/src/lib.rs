@@ -17,6 +17,7 @@ mod gate;
 mod live;
 mod router;
 mod routes;
+mod serve;
 mod server;
 mod state;
 

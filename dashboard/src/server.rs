@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::serve::ListenerExt;
 use metrics_exporter_prometheus::PrometheusHandle;
-use socket2::SockRef;
 use storage::Storage;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,11 +15,8 @@ use crate::config::Config;
 use crate::feed::Feed;
 use crate::live::Sockets;
 use crate::router;
+use crate::serve::serve;
 use crate::state::{AppState, Grants};
-
-/// Bytes that the kernel takes for one connection beyond what is on the wire. More would hide from us that a viewer is
-/// slow: the default of megabytes holds minutes of video.
-const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// What the server serves from.
 pub struct Deps {
@@ -29,6 +24,8 @@ pub struct Deps {
     pub storage: Storage,
     /// The desk.
     pub command: command::Handle,
+    /// The alarms' engine.
+    pub alarms: alerting::Handle,
     /// The live state.
     pub feed: Feed,
     /// Renders the metrics.
@@ -47,7 +44,7 @@ pub struct Deps {
 pub struct Server {
     /// Where it listens.
     pub addr: SocketAddr,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
     feeding: JoinHandle<()>,
 }
 
@@ -55,12 +52,12 @@ pub struct Server {
 pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std::io::Result<Server> {
     let listener = TcpListener::bind(config.bind).await?;
     let addr = listener.local_addr()?;
-    let listener = listener.tap_io(|stream| tune(stream));
     let feeding = tokio::spawn(deps.feed.clone().run(token.clone()));
     let state = Arc::new(AppState {
         config,
         storage: deps.storage,
         command: deps.command,
+        alarms: deps.alarms,
         feed: deps.feed,
         metrics: deps.metrics,
         rules: deps.rules,
@@ -75,26 +72,14 @@ pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std:
         live: Sockets::default(),
     });
     let (app, _) = router::build(state);
-    let serving = tokio::spawn(async move {
-        let app = app.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, app).with_graceful_shutdown(async move { token.cancelled().await }).await
-    });
+    let serving = tokio::spawn(serve(listener, app, token));
     Ok(Server { addr, serving, feeding })
-}
-
-/// Frames leave at once, and a slow reader is noticed early.
-fn tune(stream: &TcpStream) {
-    let socket = SockRef::from(stream);
-    let tuned = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX));
-    if let Err(error) = tuned {
-        tracing::debug!(%error, "a connection could not be tuned");
-    }
 }
 
 impl Server {
     /// Waits until all requests are answered and all sockets closed.
     pub async fn join(self) {
-        if let Ok(Err(error)) = self.serving.await {
+        if let Err(error) = self.serving.await {
             tracing::error!(%error, "the server ended with an error");
         }
         // The feed's task only loops and returns.

@@ -23,6 +23,7 @@ pub struct AppState {
     pub(crate) config: Config,
     pub(crate) storage: Storage,
     pub(crate) command: command::Handle,
+    pub(crate) alarms: alerting::Handle,
     pub(crate) feed: Feed,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) rules: std::sync::Arc<dyn Fn() -> serde_json::Value + Send + Sync>,

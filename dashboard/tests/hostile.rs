@@ -274,3 +274,16 @@ async fn pages_of_readings_neither_repeat_nor_miss_what_was_said_at_once() {
     let expected: Vec<(i64, String)> = (0..10).flat_map(|s| readings.map(|name| (s, name.to_owned()))).collect();
     assert_eq!(seen, expected);
 }
+
+#[tokio::test]
+async fn who_never_ends_a_request_is_let_go_of() {
+    let hub = hub().await;
+    let began = std::time::Instant::now();
+    let mut slow = TcpStream::connect(hub.addr).await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Slow: ").await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(LIMIT, slow.read_to_end(&mut answer)).await;
+    ended.expect("closed within 30 s").unwrap();
+    assert!(began.elapsed() >= std::time::Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(hub.call("GET", "/healthz", &[], None).await.status, 200);
+}

@@ -103,6 +103,7 @@ pub async fn hub() -> Hub {
     let deps = dashboard::Deps {
         storage: storage.clone(),
         command: handle,
+        alarms: alerting::Handle::channel(1).0,
         feed: feed.clone(),
         metrics: recorder.handle(),
         rules: Arc::new(|| json!([])),

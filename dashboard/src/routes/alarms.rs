@@ -1,10 +1,12 @@
-//! Alarms that are active now.
+//! Alarms that are active now, and what people do to them.
 
 use std::sync::Arc;
 
+use alerting::{AlarmCommand, Refused};
 use axum::Json;
-use axum::extract::{Query, State};
-use model::{Alarm, Level};
+use axum::extract::{Path, Query, State};
+use jiff::SignedDuration;
+use model::{Alarm, AlarmId, Level, Right, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -63,4 +65,73 @@ pub async fn list(
     items.sort_by_key(|alarm| std::cmp::Reverse((alarm.level, alarm.raised_at)));
     items.truncate(limit);
     Ok(Json(AlarmPage { items }))
+}
+
+/// For how long, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShelveBody {
+    /// 1 to 480 minutes.
+    minutes: u32,
+    /// Why; required.
+    reason: String,
+}
+
+/// Somebody has seen the alarm; its sound stops.
+#[utoipa::path(post, path = "/api/v1/alarms/{id}/acknowledge", tag = "alarms", params(("id" = String, Path)), responses(
+    (status = 200, body = Alarm), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn acknowledge(
+    State(state): State<Arc<AppState>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Alarm>, ApiError> {
+    let by = caller.name.clone();
+    order(&state, &caller, id, AlarmCommand::Acknowledge { by }).await
+}
+
+/// Puts the alarm aside for a time: it opens no incident and makes no sound meanwhile.
+#[utoipa::path(post, path = "/api/v1/alarms/{id}/shelve", tag = "alarms", params(("id" = String, Path)),
+    request_body = ShelveBody, responses(
+    (status = 200, body = Alarm), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn shelve(
+    State(state): State<Arc<AppState>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(body): Json<ShelveBody>,
+) -> Result<Json<Alarm>, ApiError> {
+    let until = Timestamp::now().saturating_add(SignedDuration::from_mins(i64::from(body.minutes)));
+    let until = until.map_err(|_| ApiError::bad_request("minutes: 1 to 480"))?;
+    order(&state, &caller, id, AlarmCommand::Shelve { by: caller.name.clone(), until, reason: body.reason }).await
+}
+
+/// Takes the alarm back from where it was put aside.
+#[utoipa::path(post, path = "/api/v1/alarms/{id}/unshelve", tag = "alarms", params(("id" = String, Path)), responses(
+    (status = 200, body = Alarm), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn unshelve(
+    State(state): State<Arc<AppState>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Alarm>, ApiError> {
+    let by = caller.name.clone();
+    order(&state, &caller, id, AlarmCommand::Unshelve { by }).await
+}
+
+/// Has it done, when the alarm is in the caller's scope.
+async fn order(state: &AppState, caller: &Caller, id: String, command: AlarmCommand) -> Result<Json<Alarm>, ApiError> {
+    caller.need(Right::Operate)?;
+    let id = AlarmId::new(id);
+    let snapshot = state.feed.snapshot();
+    let seen = snapshot.alarms.iter().any(|alarm| alarm.id == id && caller.sees_grid(&alarm.grid));
+    if !seen {
+        return Err(ApiError::not_found("alarm"));
+    }
+    state.alarms.order(id, command).await.map(Json).map_err(|refused| match refused {
+        Refused::NotFound => ApiError::not_found("alarm"),
+        Refused::AlreadyDone(why) => ApiError::conflict(why),
+        Refused::BadField(why) => ApiError::bad_request(why),
+        Refused::Unavailable => ApiError::unavailable("storage does not take writes; try again"),
+    })
 }

@@ -45,7 +45,7 @@ pub struct SourceView {
     /// The source.
     #[serde(flatten)]
     pub source: Source,
-    /// The state as a whole: that of the stream that tells most.
+    /// The state as a whole: that of the sub stream while it is wanted, else of the one that tells most.
     pub state: SourceState,
     /// The state of each stream; a sensor has one.
     pub statuses: Vec<SourceStatus>,
@@ -67,7 +67,7 @@ pub struct SourcePage {
 fn view(state: &AppState, source: &Source) -> SourceView {
     let statuses = state.feed.statuses_of(source.id.as_str());
     SourceView {
-        state: overall(statuses.iter().map(|status| status.state)),
+        state: overall(statuses.iter()),
         statuses,
         readings: state.feed.readings_of(source.id.as_str()).iter().map(|o| (**o).clone()).collect(),
         source: source.clone(),
@@ -95,9 +95,7 @@ pub async fn list(
             && text.as_ref().is_none_or(|text| {
                 source.id.as_str().to_lowercase().contains(text) || source.name.to_lowercase().contains(text)
             })
-            && query.state.is_none_or(|wanted| {
-                overall(state.feed.statuses_of(source.id.as_str()).iter().map(|status| status.state)) == wanted
-            })
+            && query.state.is_none_or(|wanted| overall(state.feed.statuses_of(source.id.as_str()).iter()) == wanted)
     });
     let (mut total, mut items, mut next_cursor) = (0, Vec::new(), None);
     for source in matching {
