@@ -29,6 +29,13 @@ pub struct HistorySeq {
     pub row: i64,
 }
 
+impl HistorySeq {
+    /// Before the first row of the day of a moment.
+    pub fn before_day_of(at: Timestamp) -> Self {
+        Self { day: day_of(at), row: 0 }
+    }
+}
+
 /// Which observations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryQuery {

@@ -43,7 +43,8 @@ def main():
     for path, launch in STREAMS.items():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(launch)
-        factory.set_shared(True)
+        # A pipeline for each client: a shared one that a client leaves while it starts may refuse all later ones.
+        factory.set_shared(False)
         if args.user:
             permissions = GstRtspServer.RTSPPermissions()
             permissions.add_permission_for_role("viewer", "media.factory.access", True)

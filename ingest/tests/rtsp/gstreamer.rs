@@ -43,8 +43,15 @@ impl Server {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_codecs_come_over_both_transports_and_return_after_the_server_died() {
     let mut server = Server::start(0).await;
-    // A new pipeline takes its time to make the first picture.
-    let config = ingest::rtsp::RtspConfig { first_frame_ms_max: 15_000, first_key_ms_max: 15_000, ..quick() };
+    // A new pipeline takes its time to answer and to make the first picture.
+    let config = ingest::rtsp::RtspConfig {
+        describe_ms_max: 20_000,
+        setup_ms_max: 10_000,
+        play_ms_max: 10_000,
+        first_frame_ms_max: 15_000,
+        first_key_ms_max: 15_000,
+        ..quick()
+    };
     let ids = ["h264-tcp", "h264-udp", "h265-tcp", "h265-udp"];
     let specs = ids.map(|id| {
         let (codec, transport) = id.split_once('-').unwrap();

@@ -147,7 +147,10 @@ impl Hub {
         };
         match timeout(SOON, looking).await {
             Ok(found) => found,
-            Err(_) => panic!("{id}: not {what} within {SOON:?}; it was {:?}", self.path(id)),
+            Err(_) => {
+                let detail = self.said(id, profile).pop().and_then(|s| s.detail);
+                panic!("{id}: not {what} within {SOON:?}; it was {:?}, at last {detail:?}", self.path(id))
+            }
         }
     }
 

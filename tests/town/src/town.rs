@@ -82,15 +82,16 @@ impl Town {
     pub async fn start(config: TownConfig, progress: impl Fn(&str)) -> anyhow::Result<Town> {
         let map = TownMap::new(config.seed);
         let planned = Registry::new(&map, config.rtsp, config.load, config.seed);
-        draw(&planned, &config.clips, &progress).await?;
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let library = Arc::new(Library::start(Some(config.clips), threads)?);
+        draw(&planned, &library, &progress).await?;
         let farm_config = FarmConfig {
             listen: config.rtsp,
             username: LOGIN.0.into(),
             password: LOGIN.1.into(),
-            cache_dir: Some(config.clips),
             ..FarmConfig::default()
         };
-        let farm = Farm::start_with_load(farm_config, planned.farm(), config.load).await?;
+        let farm = Farm::start_with_load(farm_config, library, planned.farm(), config.load).await?;
         let rtsp = farm.addr();
         let registry = write(&config.dir, config.seed, rtsp, config.load)?;
         let sensors = registry.sensors.clone();
@@ -139,10 +140,8 @@ impl Drop for Town {
 }
 
 /// Draws and encodes what the cameras show first, or finds it on disk, so that progress can be told.
-async fn draw(registry: &Registry, clips: &std::path::Path, progress: &impl Fn(&str)) -> anyhow::Result<()> {
+async fn draw(registry: &Registry, library: &Library, progress: &impl Fn(&str)) -> anyhow::Result<()> {
     let began = Instant::now();
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let library = Library::start(Some(clips.to_owned()), threads)?;
     let keys: Vec<ClipKey> = registry
         .farm()
         .iter()
@@ -163,12 +162,9 @@ async fn draw(registry: &Registry, clips: &std::path::Path, progress: &impl Fn(&
             progress(&format!("drawing the cameras' pictures, {} of {}", done + 1, keys.len()));
         }
     }
-    if began.elapsed() >= Duration::from_secs(1) {
-        progress(&format!(
-            "{} cameras drawn in {:.1} s; kept for the next start",
-            keys.len(),
-            began.elapsed().as_secs_f64()
-        ));
+    let took = began.elapsed();
+    if took >= Duration::from_secs(1) {
+        progress(&format!("{} cameras have their pictures after {:.1} s", keys.len(), took.as_secs_f64()));
     }
     Ok(())
 }

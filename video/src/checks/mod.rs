@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{counter, gauge};
+use metrics::{counter, gauge, histogram};
 use model::{Observation, Profile, Quality, Reading, SourceId, Timestamp, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -173,8 +173,10 @@ impl Order {
         let (looked, mut classifier, id) = (self.looked.clone(), classifier.clone(), source.clone());
         let job = move || {
             let at = key.frame.received_at;
+            let began = std::time::Instant::now();
             let luma = decode::luma(&key.track, &key.frame, measure::WIDTH, measure::HEIGHT);
             let outcome = luma.map(|luma| classifier.look(&luma, at));
+            histogram!("gridward_picture_check_seconds").record(began.elapsed().as_secs_f64());
             // The receiver is gone when the hub stops.
             let _ = looked.try_send(Looked { source: id, classifier, outcome, at });
         };

@@ -90,3 +90,106 @@ fn access_unit(track: &Track, frame: &Frame) -> Result<Vec<u8>, DecodeError> {
     annexb::access_unit(track.codec, &track.decoder_config, &frame.data)
         .ok_or_else(|| DecodeError::Broken("lengths do not fit the bytes".to_owned()))
 }
+
+#[cfg(feature = "ffmpeg")]
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+    use std::time::{Duration, Instant};
+
+    use model::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sample::coded;
+    use crate::{Codec, NewTrack};
+
+    fn frame(data: Bytes) -> Frame {
+        Frame {
+            number: 1,
+            generation: 1,
+            pts_90k: 0,
+            decode_time_90k: 0,
+            duration_90k: 3_600,
+            is_key: true,
+            received_at: Timestamp::UNIX_EPOCH,
+            data,
+            fragment: OnceLock::new(),
+        }
+    }
+
+    fn track(new: &NewTrack) -> Track {
+        Track {
+            generation: 1,
+            codec: new.codec,
+            rfc6381: new.rfc6381.clone(),
+            width: new.width,
+            height: new.height,
+            decoder_config: new.decoder_config.clone(),
+        }
+    }
+
+    /// Real pictures to damage.
+    fn real(codec: Codec) -> (Track, Bytes) {
+        static H264: OnceLock<(NewTrack, Bytes)> = OnceLock::new();
+        static H265: OnceLock<(NewTrack, Bytes)> = OnceLock::new();
+        let cell = if codec == Codec::H264 { &H264 } else { &H265 };
+        let (new, data) = cell.get_or_init(|| coded(codec, "testsrc=s=320x180"));
+        (track(new), data.clone())
+    }
+
+    #[test]
+    fn brightness_is_kept_from_black_to_white() {
+        for (colour, low, high) in [("black", 0, 2), ("0x808080", 124, 132), ("white", 253, 255)] {
+            let (new, data) = coded(Codec::H264, &format!("color=c={colour}:s=640x360"));
+            let luma = luma(&track(&new), &frame(data), 160, 90).unwrap();
+            assert_eq!((luma.width, luma.height, luma.pixels.len()), (160, 90, 160 * 90));
+            assert!(luma.pixels.iter().all(|pixel| (low..=high).contains(pixel)), "{colour}: {}", luma.pixels[0]);
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_tried() {
+        let (track, _) = real(Codec::H264);
+        let huge = frame(Bytes::from(vec![0; ACCESS_UNIT_BYTES_MAX + 1]));
+        assert!(matches!(jpeg(&track, &huge, 640), Err(DecodeError::TooLarge(_))));
+        let (new, data) = coded(Codec::H264, "color=c=black:s=8192x2304");
+        let answer = jpeg(&self::track(&new), &frame(data), 640);
+        assert!(matches!(answer, Err(DecodeError::Broken(_))), "more pixels than are decoded: {answer:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Damaged pictures and parameter sets of real cameras: an error or a picture, in bounded time, never a panic.
+        #[test]
+        fn damaged_bytes_are_an_error_or_a_picture(
+            h265 in any::<bool>(),
+            flips in proptest::collection::vec((any::<prop::sample::Index>(), 1..=255u8), 0..40),
+            in_config in any::<bool>(),
+            cut in proptest::option::of(any::<prop::sample::Index>()),
+        ) {
+            let (mut track, data) = real(if h265 { Codec::H265 } else { Codec::H264 });
+            let mut bytes = if in_config { track.decoder_config.to_vec() } else { data.to_vec() };
+            for (at, with) in flips {
+                let at = at.index(bytes.len());
+                bytes[at] ^= with;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let damaged = if in_config {
+                track.decoder_config = Bytes::from(bytes);
+                frame(data)
+            } else {
+                frame(Bytes::from(bytes))
+            };
+            let began = Instant::now();
+            if let Ok(jpeg) = jpeg(&track, &damaged, 320) {
+                prop_assert!(jpeg.width <= 320 && jpeg.bytes.starts_with(&[0xFF, 0xD8]));
+            }
+            let _ = luma(&track, &damaged, 160, 90);
+            prop_assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        }
+    }
+}

@@ -122,7 +122,7 @@ export type AlarmTransition = {
 
 /** An audited act that moves no alarm and no incident. */
 export type Audit = {
-  /** What was done, as `video.view`, `video.snapshot`, `video.break_glass`, `session.login`, `session.refused`, `sources.import`, `user.add`, `token.create`, `rules.load`, `hub.start`, `hub.stop`. */
+  /** What was done, as `live.view`, `snapshot.view`, `video.break_glass`, `session.login`, `session.refused`, `sources.import`, `user.add`, `token.create`, `rules.load`, `hub.start`, `hub.stop`. */
   action: string;
   /** Further facts, never secrets. */
   detail?: unknown;
@@ -578,6 +578,14 @@ export type SessionView = {
   user: UserView;
 };
 
+/** For how long, and why. */
+export type ShelveBody = {
+  /** 1 to 480 minutes. */
+  minutes: number;
+  /** Why; required. */
+  reason: string;
+};
+
 /** A camera or a sensor as the registry knows it. Holds no secret: passwords stay in `storage`. */
 export type Source = {
   /** What it is, as rules select it: `river_gauge`, `smoke`, `street`, `school_gate`. */
@@ -646,7 +654,7 @@ export type SourceStatus = {
 export type SourceView = Source & {
   /** The last value of each reading. */
   readings: Observation[];
-  /** The state as a whole: that of the stream that tells most. */
+  /** The state as a whole: that of the sub stream while it is wanted, else of the one that tells most. */
   state: SourceState;
   /** The state of each stream; a sensor has one. */
   statuses: SourceStatus[];

@@ -94,6 +94,8 @@ class Town {
     this.#states.clear();
     this.#readings.clear();
     this.lastAt = 0;
+    this.notices = [];
+    this.downSince = 0;
   }
 
   reconnect(): void {

@@ -113,7 +113,7 @@ impl<'a> Sheet<'a> {
             let properties = json!({ "kind": kind, "name": grid.name, "grid": grid.id });
             self.feature(properties, "Point", json!(grids::middle(&grid.outline)));
         }
-        let corner = self.frame.place((-2900.0, -1280.0));
+        let corner = self.frame.place((-2620.0, -1240.0));
         self.feature(json!({ "kind": "notice", "name": names::NOTICE }), "Point", json!(corner));
     }
 

@@ -120,8 +120,8 @@ pub fn roads(hamlets: &[Uv]) -> Vec<Road> {
     add("堆场路", "street", (1265.0, 478.0), (1740.0, 478.0));
     add("竹园公路", "street", (-160.0, SOUTH[0].1 - 60.0), (830.0, -330.0));
     for (name, u) in [("大桥路", BRIDGES[0].1), ("东门路", BRIDGES[1].1)] {
-        add(name, "main", (u, 150.0), (u, NORTH_ROAD));
-        add(name, "main", (u, -150.0), (u, SOUTH_ROAD));
+        add(name, "main", (u, 118.0), (u, NORTH_ROAD));
+        add(name, "main", (u, -118.0), (u, SOUTH_ROAD));
     }
     add("云北公路", "main", (-REACH_U, NORTH_ROAD + 90.0), (-1230.0, NORTH_ROAD));
     add("云北公路", "main", (-1230.0, NORTH_ROAD), (1265.0, NORTH_ROAD));

@@ -1,7 +1,7 @@
 //! The store of encoded loops: in memory, and on disk so that a second start is instant.
 //!
-//! Threads draw and encode what is asked for; what somebody waits for goes before what is only
-//! foreseen.
+//! Threads draw and encode what is asked for. What is only foreseen comes last and takes one thread at
+//! most, so that a first start leaves the machine to others.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use anyhow::Context as _;
 use tokio::sync::Notify;
 
-use super::{ClipKey, encode};
+use super::{ClipKey, Size, encode};
 use crate::rtsp::clip::Clip;
 
 /// Loops by what they show.
@@ -36,6 +36,16 @@ struct Shelf {
     taken: HashSet<ClipKey>,
     urgent: VecDeque<ClipKey>,
     foreseen: VecDeque<ClipKey>,
+    /// Large pictures, after all small ones.
+    foreseen_main: VecDeque<ClipKey>,
+    /// A thread is at work on something foreseen.
+    foreseeing: bool,
+}
+
+/// A clip to make.
+struct Job {
+    key: ClipKey,
+    foreseen: bool,
 }
 
 impl Library {
@@ -99,6 +109,9 @@ impl Library {
                 shelf.foreseen.push_back(sibling);
             }
         }
+        if key.size == Size::SUB {
+            shelf.foreseen_main.push_back(ClipKey { size: Size::MAIN, ..key.clone() });
+        }
         self.shared.work.notify_all();
     }
 }
@@ -117,13 +130,16 @@ impl Shelf {
         }
     }
 
-    fn next(&mut self) -> Option<ClipKey> {
+    fn next(&mut self) -> Option<Job> {
         if let Some(key) = self.urgent.pop_front() {
-            return Some(key);
+            return Some(Job { key, foreseen: false });
         }
-        while let Some(key) = self.foreseen.pop_front() {
+        while !self.foreseeing
+            && let Some(key) = self.foreseen.pop_front().or_else(|| self.foreseen_main.pop_front())
+        {
             if self.taken.insert(key.clone()) {
-                return Some(key);
+                self.foreseeing = true;
+                return Some(Job { key, foreseen: true });
             }
         }
         None
@@ -132,12 +148,15 @@ impl Shelf {
 
 impl Shared {
     fn work(&self) {
-        while let Some(key) = self.next_job() {
+        while let Some(Job { key, foreseen }) = self.next_job() {
             let made = encode::clip(&key, self.cache_dir.as_deref(), &self.stop);
             if self.stop.load(Ordering::Acquire) {
                 return;
             }
             let mut shelf = self.shelf.lock().expect("no holder panics");
+            if foreseen {
+                shelf.foreseeing = false;
+            }
             match made {
                 Ok(clip) => {
                     shelf.ready.insert(key, Arc::new(clip));
@@ -152,14 +171,14 @@ impl Shared {
         }
     }
 
-    fn next_job(&self) -> Option<ClipKey> {
+    fn next_job(&self) -> Option<Job> {
         let mut shelf = self.shelf.lock().expect("no holder panics");
         loop {
             if self.stop.load(Ordering::Acquire) {
                 return None;
             }
-            if let Some(key) = shelf.next() {
-                return Some(key);
+            if let Some(job) = shelf.next() {
+                return Some(job);
             }
             shelf = self.work.wait(shelf).expect("no holder panics");
         }

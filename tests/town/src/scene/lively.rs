@@ -99,8 +99,8 @@ pub fn hills(canvas: &mut Canvas, y: f32, height: f32, color: Color, seed: u32) 
     });
 }
 
-/// A school behind its gate.
-pub fn school_backdrop(canvas: &mut Canvas, seed: u32) {
+/// A school behind its gate, which carries its name.
+pub fn school_backdrop(canvas: &mut Canvas, name: &str, seed: u32) {
     let mut dice = Dice::new(seed);
     canvas.gradient(0.0, BAND, WIDTH, 120.0, rgb(132, 178, 214), rgb(230, 236, 236));
     for number in 0..9 {
@@ -162,7 +162,7 @@ pub fn school_backdrop(canvas: &mut Canvas, seed: u32) {
     }
     canvas.rect(176.0, 96.0, 288.0, 30.0, rgb(120, 36, 32));
     canvas.rect(179.0, 99.0, 282.0, 24.0, rgb(150, 44, 38));
-    canvas.text_centred("中 心 小 学", 320.0, 118.0, 21.0, rgb(250, 222, 140));
+    canvas.text_centred(&spaced(name), 320.0, 118.0, 21.0, rgb(250, 222, 140));
     // The sliding gate, half open.
     for bar in 0..9 {
         let x = 196.0 + bar as f32 * 9.0;
@@ -177,6 +177,13 @@ pub fn school_backdrop(canvas: &mut Canvas, seed: u32) {
     for number in 0..7 {
         bike(canvas, 26.0 + number as f32 * 19.0, 262.0, dice.roll());
     }
+}
+
+/// The school's name out of its camera's, with room between the letters.
+fn spaced(name: &str) -> String {
+    let school = name.trim_end_matches("校门");
+    let school = if name.ends_with("校门") && !school.is_empty() { school } else { "中心小学" };
+    school.chars().map(String::from).collect::<Vec<_>>().join(" ")
 }
 
 fn bike(canvas: &mut Canvas, x: f32, y: f32, looks: f32) {
@@ -314,9 +321,17 @@ pub fn park_motion(canvas: &mut Canvas, seed: u32, t: f32) {
     canvas.line(&[(x + 17.0, 221.0), (x + 21.0, 222.0)], 1.8, rgb(236, 140, 40));
     for number in 0..7 {
         let share = (dice.roll() + if number % 2 == 0 { t } else { -t }).rem_euclid(1.0);
-        let (x, y) = (640.0 - share * 420.0, 226.0 + share * share * 116.0);
+        let (x, y) = on_path(share);
         person(canvas, x, y, 30.0 + share * 52.0, dice.roll(), t * 10.0 + dice.roll());
     }
+}
+
+/// The middle of the park's path, from the trees (0) to the camera (1).
+fn on_path(share: f32) -> (f32, f32) {
+    let rest = 1.0 - share;
+    let weights = [rest.powi(3), 3.0 * rest * rest * share, 3.0 * rest * share * share, share.powi(3)];
+    let corners = [(650.0, 226.0), (500.0, 240.0), (500.0, 312.0), (250.0, 352.0)];
+    weights.iter().zip(corners).fold((0.0, 0.0), |(x, y), (weight, (px, py))| (x + weight * px, y + weight * py))
 }
 
 /// A lane between white walls.

@@ -65,12 +65,15 @@ impl Scene {
         Scene::River { level_cm: (steps * step).clamp(low, high) }
     }
 
-    /// Scenes that the same camera may have to show next.
+    /// Scenes that the same camera may have to show next, the likeliest first.
     fn siblings(self) -> Vec<Scene> {
         let (low, high, step) = LEVELS_CM;
         let mut all = match self {
-            Scene::River { .. } => {
-                (low..=high).step_by(usize::from(step)).map(|level_cm| Scene::River { level_cm }).collect()
+            Scene::River { level_cm } => {
+                let mut levels: Vec<u16> = (low..=high).step_by(usize::from(step)).collect();
+                // The water comes from where it is; that it rises is what people watch for.
+                levels.sort_by_key(|level| (*level < level_cm, level.abs_diff(level_cm)));
+                levels.into_iter().map(|level_cm| Scene::River { level_cm }).collect()
             }
             Scene::Yard { .. } => vec![Scene::Yard { smoke: false }, Scene::Yard { smoke: true }],
             _ => vec![self],

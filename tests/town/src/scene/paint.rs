@@ -31,7 +31,7 @@ impl Painter {
         match key.scene {
             Scene::River { level_cm } => river::backdrop(&mut backdrop, level_cm, seed),
             Scene::Street => street::backdrop(&mut backdrop, seed),
-            Scene::SchoolGate => lively::school_backdrop(&mut backdrop, seed),
+            Scene::SchoolGate => lively::school_backdrop(&mut backdrop, &key.name, seed),
             Scene::Yard { smoke } => yard::backdrop(&mut backdrop, smoke, seed),
             Scene::Park => lively::park_backdrop(&mut backdrop, seed),
             Scene::Lane => lively::lane_backdrop(&mut backdrop, seed),
