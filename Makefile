@@ -1,7 +1,7 @@
 # The two commands of the README, and what they are made of.
 #   make run    installs what is missing, builds, starts the simulated town and the hub
 #   make test   installs what is missing, then every test
-.PHONY: run test check rust-test e2e fuzz bench packages web deny fmt
+.PHONY: run test check rust-test e2e fuzz bench packages web picture deny fmt
 .NOTPARALLEL:
 
 SHELL := /bin/bash
@@ -38,6 +38,11 @@ e2e: web
 bench: packages
 	$(CARGO) bench -p storage --bench history
 	$(CARGO) bench -p alerting
+
+# The README's picture, of a town that lives.
+picture: web
+	$(CARGO) build --locked -p gridward -p town --bins
+	cd $(WEB) && node e2e/picture.mjs
 
 packages:
 	@bash scripts/packages.sh
