@@ -42,7 +42,7 @@ test('an incident is found, acknowledged and taken by keyboard alone', () =>
     assert.equal(seen.acknowledged_by, 'operator');
     await press(page, 't');
     await until(
-      async () => (await here.hub.get('/api/v1/incidents')).items.find((one) => one.id === incident.id)?.taken_by === 'operator',
+      async () => (await here.hub.get('/api/v1/incidents')).items.find((one) => one.id === incident.id)?.owner === 'operator',
       'the incident to be taken',
       20_000,
     );
@@ -62,8 +62,14 @@ test('what one desk does, the other sees at once', () =>
     await here.page({ lang: 'en' }, async (second) => {
       await logIn(second, here.hub, 'operator');
       await visit(second, here.hub, `/incidents/${incident.id}`);
+      await second.getByRole('heading', { level: 1, name: incident.title.en }).waitFor();
       await second.keyboard.press('a');
       if (['red', 'orange'].includes(incident.level)) await second.keyboard.press('a');
+      await until(
+        async () => (await here.hub.get('/api/v1/incidents')).items.find((one) => one.id === incident.id)?.acknowledged_by,
+        'the acknowledgement to reach the hub',
+        20_000,
+      );
     });
     await first.goto(`${here.hub.url}/incidents/${incident.id}`);
     await first.getByText('operator').first().waitFor();
