@@ -36,8 +36,7 @@ e2e: web
 	cd $(WEB) && node --test --test-concurrency=1 --test-reporter=spec e2e/*.test.mjs
 
 bench: packages
-	$(CARGO) bench -p storage --bench history
-	$(CARGO) bench -p alerting
+	bash scripts/bench.sh
 
 # The README's picture, of a town that lives.
 picture: web
