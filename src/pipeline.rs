@@ -83,11 +83,7 @@ struct Hub {
 async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<Hub> {
     let (storage, report) = Storage::open(&settings.storage, Opener::Hub).await.context("cannot open storage")?;
     let detail = serde_json::json!({ "cut_bytes": report.cut_bytes, "set_aside": report.set_aside });
-    match audit(&storage, "hub.start", detail).await {
-        // With a full disk the town is still to be seen, and the console says what is wrong.
-        Err(error @ storage::Error::DiskFull) => tracing::error!(%error, "the start could not be logged"),
-        other => other?,
-    }
+    audit_if_room(&storage, "hub.start", detail).await?;
     let feed = dashboard::Feed::new();
     let (sources, rest) = (CancellationToken::new(), CancellationToken::new());
     let (mut takers, mut others) = (tokio::task::JoinSet::new(), tokio::task::JoinSet::new());
@@ -105,7 +101,7 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     // kept observations, states of links, orders -> engine and desk -> log -> feed
     let rules = settings::rules(&settings.alerting.rules_dir)?;
     let loaded = serde_json::json!({ "count": rules.len(), "version": rules.version() });
-    audit(&storage, "rules.load", loaded).await?;
+    audit_if_room(&storage, "rules.load", loaded).await?;
     let (command, orders) = command::Handle::channel(ORDERS);
     let (alarms, alarm_orders) = alerting::Handle::channel(ORDERS);
     let (to_engine, kept) = mpsc::channel(KEPT);
@@ -168,6 +164,17 @@ impl Hub {
         self.rest.cancel();
         self.server.join().await;
         while self.others.join_next().await.is_some() {}
+    }
+}
+
+/// With a full disk the town is still to be seen, and the console says what is wrong.
+async fn audit_if_room(storage: &Storage, action: &str, detail: serde_json::Value) -> Result<(), storage::Error> {
+    match audit(storage, action, detail).await {
+        Err(error @ storage::Error::DiskFull) => {
+            tracing::error!(%error, action, "the start could not be logged");
+            Ok(())
+        }
+        other => other,
     }
 }
 

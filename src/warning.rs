@@ -82,6 +82,8 @@ pub struct Warning {
     seen: HistorySeq,
     /// The last row of the log that engine and desk hold.
     logged: i64,
+    /// What was lost at the last stop and is to be kept first.
+    untold: Made,
     storage: Storage,
     feed: Feed,
     figures: Figures,
@@ -114,6 +116,10 @@ impl Warning {
         let mut snapshot_at = Instant::now() + SNAPSHOT;
         let mut figures_at = Instant::now();
         let (mut batch, mut told, mut registry_open) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH), true);
+        let untold = std::mem::take(&mut self.untold);
+        if !self.keep(untold, &mut inputs, &token).await {
+            return;
+        }
         // The first memory is kept at once, so that a stop in the first seconds finds where to begin.
         self.snapshot().await;
         let mut changed = false;

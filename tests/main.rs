@@ -13,3 +13,4 @@ mod mosquitto;
 mod sensor;
 mod sensors;
 mod socket;
+mod warnings;

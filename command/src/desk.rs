@@ -67,6 +67,13 @@ impl Desk {
                 return Err(Refusal::new(RefusalCode::BadField, format!("{into} is no open incident")));
             }
         }
+        if let Command::Reopen = &order.command {
+            let elsewhere = incident.alarms.iter().find_map(|alarm| self.open_incident_of(alarm));
+            if let Some(other) = elsewhere.filter(|other| *other != incident.id) {
+                let why = format!("its alarm is in the open incident {other}; work on that one");
+                return Err(Refusal::new(RefusalCode::WrongStep, why));
+            }
+        }
         let changes = flow::changes(incident, order)?;
         let id = incident.id.clone();
         let reason = order.reason.as_deref().map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned);

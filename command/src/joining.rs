@@ -94,7 +94,7 @@ impl Desk {
     }
 
     /// The open incident that speaks for an alarm; one merged into another is spoken for by that.
-    fn open_incident_of(&self, alarm: &AlarmId) -> Option<IncidentId> {
+    pub(crate) fn open_incident_of(&self, alarm: &AlarmId) -> Option<IncidentId> {
         let mut incident: &Incident = self.incidents.get(self.by_alarm.get(alarm)?)?;
         for _ in 0..MAX_MERGES {
             match &incident.outcome {

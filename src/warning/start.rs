@@ -49,7 +49,8 @@ pub async fn desk_from_log(config: &Config, storage: &Storage) -> Result<Desk, s
 }
 
 impl Warning {
-    /// The early warning as it would be had the hub never stopped; what the log lacks is kept, then shown.
+    /// The early warning as it would be had the hub never stopped. What the log has is shown; what it lacks is kept and
+    /// shown when [`Warning::run`] begins, however long the disk takes.
     pub async fn load(
         rules: RuleSet,
         sources: Vec<Arc<Source>>,
@@ -85,24 +86,21 @@ impl Warning {
             alarms: log.alarms.into_iter().map(|alarm| (alarm.id.clone(), alarm)).collect(),
             seen: last.0,
             logged: log.last,
+            untold: Made::default(),
             storage,
             feed,
             figures: figures.clone(),
         };
-        let mut made = Made::default();
-        let count = lost.len();
-        warning.follow(lost, None, &mut made);
-        made.incidents(warning.desk.tick(now));
-        if !made.rows.is_empty() {
-            warning.append(&made).await.context("what was not told before the stop cannot be kept")?;
-        }
-        if count > 0 {
-            tracing::warn!(transitions = count, "alarms that were not told before the stop are told now");
-        }
-        warning.show(made);
         warning.alarms.values().cloned().for_each(|alarm| warning.feed.alarm(alarm));
         let open: Vec<_> = warning.desk.incidents().filter(|incident| incident.is_open()).cloned().collect();
         open.into_iter().for_each(|incident| warning.feed.incident(incident));
+        if !lost.is_empty() {
+            tracing::warn!(transitions = lost.len(), "alarms that were not told before the stop are told now");
+        }
+        let mut untold = Made::default();
+        warning.follow(lost, None, &mut untold);
+        untold.incidents(warning.desk.tick(now));
+        warning.untold = untold;
         Ok((warning, figures))
     }
 }
