@@ -36,6 +36,13 @@ test('alarms have spans; one that is active has no end', () => {
   );
 });
 
+test('an alarm that is alone takes the level of its incident along', () => {
+  const risen = transition(2, 1, { type: 'level_changed', from: 'blue', to: 'orange' });
+  assert.deepEqual(alarmSpans([record[0], risen])[0].levels, [{ at: Date.parse('2026-11-24T08:01:00Z'), level: 'orange' }]);
+  const both = alarmSpans([record[0], record[1], transition(3, 2, { type: 'level_changed', from: 'blue', to: 'red' })]);
+  assert.ok(both.every(({ levels }) => levels.length === 0), 'of two, nobody knows which');
+});
+
 test('steps know who did them and when; what was returned is undone', () => {
   const done = stepsDone(record);
   assert.deepEqual(done.accept, { at: Date.parse('2026-11-24T08:03:00Z'), by: 'wang' });

@@ -13,10 +13,12 @@ export function gravestAlarm(incident: Incident): Alarm | undefined {
   return alarms.sort((a, b) => GRAVITY[b.level] - GRAVITY[a.level])[0];
 }
 
-/** The reading an expression speaks of: its first name that has a value. */
-function readingOf(alarm: Alarm): string {
-  const names = Object.keys(alarm.evidence.values ?? {});
-  return names.find((name) => alarm.evidence.condition.includes(name) && !name.startsWith('device.')) ?? names[0] ?? '';
+/** What a source of a class mainly reads; rules call it `x`. */
+const MAIN_READING: Record<string, string> = { smoke: 'smoke', door: 'open', power: 'power' };
+
+function readingOf(alarm: Alarm, sourceClass: string | undefined): string {
+  if (typeof alarm.evidence.value === 'string') return 'picture';
+  return MAIN_READING[sourceClass ?? ''] ?? Object.keys(alarm.evidence.values ?? {}).find((name) => name !== 'x') ?? '';
 }
 
 export function evidenceText(incident: Incident): string {
@@ -25,7 +27,7 @@ export function evidenceText(incident: Incident): string {
     const source = directory.sources.get(alarm.source);
     const name = directory.sourceName(alarm.source);
     const { value } = alarm.evidence;
-    return value === undefined || value === null ? name : `${name} ${valueText(value, readingOf(alarm), source)}`;
+    return value === undefined || value === null ? name : `${name} ${valueText(value, readingOf(alarm, source?.class), source)}`;
   }
   if (incident.origin.type === 'person') return words.overview.reportedBy(incident.origin.id);
   const first = incident.sources[0];

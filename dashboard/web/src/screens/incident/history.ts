@@ -6,6 +6,8 @@ export interface AlarmSpan {
   alarm: string;
   source: string | undefined;
   level: Level;
+  /** Higher or lower levels since, with their times in ms, as far as the record tells them. */
+  levels: { at: number; level: Level }[];
   /** In ms; `to` is none while it is active. */
   from: number;
   to: number | undefined;
@@ -13,12 +15,17 @@ export interface AlarmSpan {
 
 export function alarmSpans(transitions: readonly IncidentTransition[]): AlarmSpan[] {
   const spans = new Map<string, AlarmSpan>();
-  for (const { at, change } of transitions) {
+  for (const { at, actor, change } of transitions) {
     const time = Date.parse(at);
     if (change.type === 'reported' && change.origin.type === 'alarm') {
-      spans.set(change.origin.id, { alarm: change.origin.id, source: change.source ?? undefined, level: change.level, from: time, to: undefined });
+      spans.set(change.origin.id, { alarm: change.origin.id, source: change.source ?? undefined, level: change.level, levels: [], from: time, to: undefined });
     } else if (change.type === 'alarm_joined') {
-      spans.set(change.alarm, { alarm: change.alarm, source: change.source, level: change.level, from: time, to: undefined });
+      spans.set(change.alarm, { alarm: change.alarm, source: change.source, level: change.level, levels: [], from: time, to: undefined });
+    } else if (change.type === 'level_changed') {
+      // The record tells the incident's level. It is that of the alarm when no other is active.
+      const active = [...spans.values()].filter((span) => span.to === undefined);
+      const [only] = active;
+      if (only && active.length === 1 && actor.type === 'hub') only.levels.push({ at: time, level: change.to });
     } else if (change.type === 'alarm_cleared') {
       const span = spans.get(change.alarm);
       if (span) span.to = time;
