@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +52,8 @@ pub struct FarmConfig {
     pub session_timeout_s: u32,
     /// Bytes that may wait for one viewer; beyond, whole GOPs are dropped.
     pub queue_bytes: usize,
+    /// Bytes the kernel may hold for one viewer besides; `None` leaves it to the kernel, which gives megabytes.
+    pub send_buffer_bytes: Option<u32>,
     /// Tasks that send; one a core is enough.
     pub shards: usize,
     /// Threads that draw and encode.
@@ -67,6 +69,7 @@ impl Default for FarmConfig {
             cache_dir: None,
             session_timeout_s: 60,
             queue_bytes: 512 * 1024,
+            send_buffer_bytes: None,
             shards: 2,
             encoders: 2,
         }
@@ -167,8 +170,7 @@ impl Farm {
     }
 
     async fn listen(config: FarmConfig, library: Arc<Library>, cameras: Vec<Arc<Camera>>) -> anyhow::Result<Farm> {
-        let listener =
-            TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let listener = bind(&config).with_context(|| format!("cannot listen on {}", config.listen))?;
         let addr = listener.local_addr()?;
         let udp = UdpPair::bind(addr.ip()).await.context("no free pair of UDP ports")?;
         let token = CancellationToken::new();
@@ -290,6 +292,18 @@ async fn synthetic(library: &Library, count: usize) -> anyhow::Result<Vec<Arc<Ca
         Camera::new(spec, |_| Film::Shared(clip.clone()))
     };
     Ok((1..=count).map(camera).collect())
+}
+
+/// What is set on the listening socket holds for the connections it takes.
+fn bind(config: &FarmConfig) -> io::Result<TcpListener> {
+    let socket = if config.listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    if let Some(bytes) = config.send_buffer_bytes {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    socket.bind(config.listen)?;
+    // All cameras of a town may be called at the same moment.
+    socket.listen(4_096)
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
