@@ -21,8 +21,8 @@ class Actions {
   asked = $state.raw<{ incident: Incident; move: StepName } | undefined>(undefined);
   /** The incident whose acknowledgement waits for the second press. */
   confirming = $state('');
-  /** The move that is on its way, as `ID step`. */
-  busy = $state('');
+  /** Moves that are on their way, as `ID step`. Another move does not wait for them: quick hands must not lose a key. */
+  #sent = $state.raw<ReadonlySet<string>>(new Set());
   /** Whether the report dialog is open. */
   reporting = $state(false);
   /** Whether the search is open. */
@@ -30,13 +30,18 @@ class Actions {
 
   #confirmTimer: ReturnType<typeof setTimeout> | undefined;
 
+  /** Whether this move of the incident is on its way. */
+  isBusy(incident: Incident, move: StepName): boolean {
+    return this.#sent.has(`${incident.id} ${move}`);
+  }
+
   may(incident: Incident, move: StepName): boolean {
     return may(incident, move, { name: session.name, role: session.role });
   }
 
   /** Takes a move, or asks for what it needs. */
   run(incident: Incident | undefined, move: StepName): void {
-    if (!incident || !this.may(incident, move) || this.busy) return;
+    if (!incident || !this.may(incident, move) || this.isBusy(incident, move)) return;
     if (needsOf(move).length) this.asked = { incident, move };
     else if (move === 'acknowledge') this.#acknowledge(incident);
     else void this.#tell(incident, move);
@@ -61,9 +66,10 @@ class Actions {
 
   /** Sends a move; answers with why it failed. */
   async send(incident: Incident, move: StepName, body: StepBody): Promise<Failure | undefined> {
-    this.busy = `${incident.id} ${move}`;
+    const key = `${incident.id} ${move}`;
+    this.#sent = new Set([...this.#sent, key]);
     const answer = await hub.incidents.step(incident.id, move, body);
-    this.busy = '';
+    this.#sent = new Set([...this.#sent].filter((other) => other !== key));
     if (answer.outcome === 'aborted') return undefined;
     if (answer.outcome === 'error') return answer.failure;
     town.put(answer.data);
