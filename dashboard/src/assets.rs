@@ -22,7 +22,10 @@ pub async fn serve(uri: Uri, headers: HeaderMap) -> Response {
     }
     let (name, found) = match Dist::get(path).filter(|_| !path.is_empty()) {
         Some(file) => (path, Some(file)),
-        None if path.contains('.') => return StatusCode::NOT_FOUND.into_response(),
+        // The console's page may name a source, whose id may hold a dot; files lie at the top and under assets.
+        None if path.starts_with("assets/") || (path.contains('.') && !path.contains('/')) => {
+            return StatusCode::NOT_FOUND.into_response();
+        }
         None => ("index.html", Dist::get("index.html")),
     };
     let Some(file) = found else { return Html(NO_UI).into_response() };
