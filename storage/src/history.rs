@@ -197,7 +197,12 @@ async fn commit(dir: &Path, file: &mut Option<DayWriter>, group: &[Append]) -> R
         match row {
             Ok(row) => seq = HistorySeq { day, row },
             Err(error) => {
-                close(file).await; // Opened anew at the next try: the file may have been replaced or the disk freed.
+                let error = error.for_want_of_space(dir);
+                // With a full disk it stays open: questions need its companions, which could not be made again. Else it
+                // is opened anew at the next try, for it may have been replaced.
+                if !matches!(error, Error::DiskFull) || file.as_ref().is_some_and(|open| !open.is_sound()) {
+                    close(file).await;
+                }
                 return Err(error);
             }
         }
@@ -243,7 +248,8 @@ async fn close(file: &mut Option<DayWriter>) {
 /// Tries whether a write would succeed now.
 async fn probe(dir: &Path, file: &mut Option<DayWriter>) -> Result<(), Error> {
     let tried = opened(dir, file, day_of(Timestamp::now())).await?.probe().await;
-    if tried.is_err() {
+    let tried = tried.map_err(|error| error.for_want_of_space(dir));
+    if tried.as_ref().is_err_and(|error| !matches!(error, Error::DiskFull)) {
         close(file).await;
     }
     tried

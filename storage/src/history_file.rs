@@ -72,6 +72,7 @@ pub(crate) struct DayWriter {
     connection: SqliteConnection,
     names: HashMap<String, i64>,
     last_row: i64,
+    is_sound: bool,
 }
 
 impl DayWriter {
@@ -80,11 +81,8 @@ impl DayWriter {
         for statement in TABLES {
             sqlx::query(statement).execute(&mut connection).await?;
         }
-        let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, text FROM name").fetch_all(&mut connection).await?;
-        let last_row: Option<i64> =
-            sqlx::query_scalar("SELECT MAX(seq) FROM observation").fetch_one(&mut connection).await?;
-        let names = rows.into_iter().map(|(id, text)| (text, id)).collect();
-        Ok(Self { day, connection, names, last_row: last_row.unwrap_or(0) })
+        let (names, last_row) = content_of(&mut connection).await?;
+        Ok(Self { day, connection, names, last_row, is_sound: true })
     }
 
     /// Closes the file; until this returns it must not be renamed.
@@ -100,34 +98,44 @@ impl DayWriter {
         Ok(())
     }
 
-    /// Writes all of them in one transaction; answers the last row's number. On an error nothing is kept.
+    /// Writes all of them in one transaction; answers the last row's number. On an error nothing is kept, and the file
+    /// can be written again unless [`DayWriter::is_sound`] says no.
     pub(crate) async fn append(&mut self, observations: &[&Observation]) -> Result<i64, Error> {
-        let outcome = self.insert(observations).await;
-        match outcome {
-            Ok(last_row) => {
-                self.last_row = last_row;
-                Ok(last_row)
-            }
-            Err(error) => {
+        // By hand: with a full disk SQLite takes a commit back itself, and sqlx would never begin another.
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        let kept = match self.insert(observations).await {
+            Ok(row) => sqlx::query("COMMIT").execute(&mut self.connection).await.map(|_| row).map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(row) => self.last_row = row,
+            Err(_) => {
+                let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
                 // Names made in the transaction are gone with it.
-                let rows: Result<Vec<(i64, String)>, _> =
-                    sqlx::query_as("SELECT id, text FROM name").fetch_all(&mut self.connection).await;
-                if let Ok(rows) = rows {
-                    self.names = rows.into_iter().map(|(id, text)| (text, id)).collect();
-                }
-                Err(error)
+                self.is_sound = self.read_back().await.is_ok();
             }
         }
+        kept
+    }
+
+    /// Whether what is remembered of the file is what it holds.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.is_sound
+    }
+
+    async fn read_back(&mut self) -> Result<(), Error> {
+        (self.names, self.last_row) = content_of(&mut self.connection).await?;
+        Ok(())
     }
 
     async fn insert(&mut self, observations: &[&Observation]) -> Result<i64, Error> {
-        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let tx = &mut self.connection;
         let mut row = self.last_row;
         for chunk in observations.chunks(ROWS_PER_STATEMENT) {
             let mut named = Vec::with_capacity(chunk.len());
             for observation in chunk {
-                let source = name_id(&mut self.names, &mut tx, observation.source.as_str()).await?;
-                let reading = name_id(&mut self.names, &mut tx, &observation.reading).await?;
+                let source = name_id(&mut self.names, tx, observation.source.as_str()).await?;
+                let reading = name_id(&mut self.names, tx, &observation.reading).await?;
                 named.push((source, reading, *observation));
             }
             let mut query = QueryBuilder::<Sqlite>::new(
@@ -153,9 +161,15 @@ impl DayWriter {
             });
             query.build().persistent(chunk.len() == ROWS_PER_STATEMENT).execute(&mut *tx).await?;
         }
-        tx.commit().await?;
         Ok(row)
     }
+}
+
+/// The names and the last row of a file.
+async fn content_of(connection: &mut SqliteConnection) -> Result<(HashMap<String, i64>, i64), Error> {
+    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, text FROM name").fetch_all(&mut *connection).await?;
+    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(seq) FROM observation").fetch_one(connection).await?;
+    Ok((rows.into_iter().map(|(id, text)| (text, id)).collect(), last.unwrap_or(0)))
 }
 
 async fn name_id(
