@@ -61,12 +61,41 @@ enum End {
 
 /// Serves a client until it goes.
 pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
-    core.connections.fetch_add(1, Ordering::Relaxed);
+    let _counted = Counted::new(&core);
     let _ = stream.set_nodelay(true);
     if let Err(e) = run(&core, stream).await {
         debug!(%peer, error = %e, "mqtt client closed");
     }
-    core.connections.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// A connection in the count, and out of it however its task ends.
+struct Counted<'c>(&'c Core);
+
+impl<'c> Counted<'c> {
+    fn new(core: &'c Core) -> Self {
+        core.connections.fetch_add(1, Ordering::Relaxed);
+        Self(core)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A session with its connection; parted however the task ends, so that a fault in the codec leaves nobody behind who
+/// seems to be there.
+struct Attached {
+    session: Arc<Session>,
+    wire: Arc<Wire>,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.wire.closing.cancel();
+        self.session.detach(&self.wire, None);
+    }
 }
 
 async fn run(core: &Arc<Core>, stream: TcpStream) -> Result<(), ClientError> {
@@ -106,6 +135,7 @@ async fn run(core: &Arc<Core>, stream: TcpStream) -> Result<(), ClientError> {
         }
     };
     let Admitted { session, wire, welcome, will } = admitted;
+    let _attached = Attached { session: Arc::clone(&session), wire: Arc::clone(&wire) };
     let mut first = BytesMut::new();
     encoder.welcome(&welcome, &mut first);
     let writer =
@@ -153,6 +183,9 @@ fn admit(core: &Core, connect: &Connect) -> Result<Admitted, Refusal> {
     if connect.wants_auth {
         return Err(Refusal::BadAuthMethod);
     }
+    if (1..wire::MIN_CLIENT_PACKET).contains(&connect.max_packet_bytes) {
+        return Err(Refusal::TooSmall);
+    }
     let caller = core.users.check(connect.username.as_deref(), connect.password.as_deref()).ok_or(Refusal::BadLogin)?;
     if connect.client_id.len() > topic::MAX_TOPIC_BYTES || connect.client_id.chars().any(char::is_control) {
         return Err(Refusal::BadClientId);
@@ -193,6 +226,7 @@ fn reason(refusal: Refusal) -> &'static str {
         Refusal::BadLogin => "login",
         Refusal::BadClientId => "client_id",
         Refusal::BadAuthMethod => "auth_method",
+        Refusal::TooSmall => "packet_size",
         Refusal::Full => "full",
     }
 }
@@ -441,6 +475,8 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self, mut write: OwnedWriteHalf, first: BytesMut) {
+        // The reader ends with the writer, whatever ends that.
+        let _ends = self.wire.closing.clone().drop_guard();
         let mut buf = first;
         // Whether messages are among the bytes: answers to pings are no progress of a subscriber.
         let mut has_messages = false;
@@ -512,7 +548,9 @@ impl Writer {
         let controls = self.wire.take_controls();
         if !controls.is_empty() {
             for control in controls {
-                self.encoder.control(control, buf);
+                if !self.encoder.control(control, buf) {
+                    self.wire.close(DisconnectReasonCode::PacketTooLarge);
+                }
             }
             self.wire.control_written.notify_waiters();
         }

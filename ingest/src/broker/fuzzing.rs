@@ -81,7 +81,9 @@ fn answer(encoder: &mut Encoder, packet: &In) {
                 encoder.answer(Ticket { packet_id, answer: Answer::Pubrec }, &mut out);
             }
         }
-        In::Pubrel(packet_id) => encoder.control(Control::Pubcomp { packet_id: *packet_id, known: false }, &mut out),
+        In::Pubrel(packet_id) => {
+            encoder.control(Control::Pubcomp { packet_id: *packet_id, known: false }, &mut out);
+        }
         In::Subscribe { packet_id, filters, .. } => {
             let codes = filters.iter().map(|(filter, options)| match topic::check_filter(filter) {
                 Ok(()) => Granted::Qos(options.qos),
@@ -93,7 +95,9 @@ fn answer(encoder: &mut Encoder, packet: &In) {
             let existed = filters.iter().map(|filter| topic::check_filter(filter).is_ok()).collect();
             encoder.control(Control::Unsuback { packet_id: *packet_id, existed }, &mut out);
         }
-        In::Ping => encoder.control(Control::Pong, &mut out),
+        In::Ping => {
+            encoder.control(Control::Pong, &mut out);
+        }
         In::Puback(_) | In::Disconnect { .. } | In::Unexpected => {}
     }
 }

@@ -112,8 +112,13 @@ pub(super) enum Refusal {
     BadLogin,
     BadClientId,
     BadAuthMethod,
+    /// It takes only packets too small for any answer.
+    TooSmall,
     Full,
 }
+
+/// The smallest packet that a client must take, in bytes: all answers but those to many filters fit.
+pub(super) const MIN_CLIENT_PACKET: u32 = 32;
 
 /// Reads the CONNECT once it is complete. The codec for all later packets comes with it.
 pub(super) fn read_connect(
@@ -286,15 +291,19 @@ const RECEIVE_MAXIMUM: NonZeroU16 = NonZeroU16::new(1024).unwrap();
 #[derive(Debug)]
 pub(super) struct Encoder {
     codec: MqttCodec,
+    /// The largest packet the client takes; 0 for no limit.
+    max_packet_bytes: u32,
 }
 
 impl Encoder {
     pub fn new(version: Version, max_packet_bytes: u32) -> Self {
+        // One that takes nothing is told so all the same, and the codec counts below zero with less.
+        let max_packet_bytes = if max_packet_bytes < MIN_CLIENT_PACKET { 0 } else { max_packet_bytes };
         let codec = match version {
             Version::V3 => MqttCodec::V3(v3::Codec::new(0)),
             Version::V5 => MqttCodec::V5(v5::Codec::new(0, max_packet_bytes)),
         };
-        Self { codec }
+        Self { codec, max_packet_bytes }
     }
 
     fn put(&mut self, v3: impl FnOnce() -> v3::Packet, v5: impl FnOnce() -> v5::Packet, buf: &mut BytesMut) {
@@ -340,7 +349,7 @@ impl Encoder {
                     Refusal::BadLogin => v3::ConnectAckReason::BadUserNameOrPassword,
                     Refusal::BadClientId => v3::ConnectAckReason::IdentifierRejected,
                     Refusal::BadAuthMethod => v3::ConnectAckReason::NotAuthorized,
-                    Refusal::Full => v3::ConnectAckReason::ServiceUnavailable,
+                    Refusal::Full | Refusal::TooSmall => v3::ConnectAckReason::ServiceUnavailable,
                 };
                 v3::Packet::ConnectAck(v3::ConnectAck { return_code, session_present: false })
             },
@@ -349,6 +358,7 @@ impl Encoder {
                     Refusal::BadLogin => v5::ConnectAckReason::BadUserNameOrPassword,
                     Refusal::BadClientId => v5::ConnectAckReason::ClientIdentifierNotValid,
                     Refusal::BadAuthMethod => v5::ConnectAckReason::BadAuthenticationMethod,
+                    Refusal::TooSmall => v5::ConnectAckReason::PacketTooLarge,
                     Refusal::Full => v5::ConnectAckReason::ServerBusy,
                 };
                 v5::Packet::ConnectAck(Box::new(v5::ConnectAck { reason_code, ..v5::ConnectAck::default() }))
@@ -357,7 +367,17 @@ impl Encoder {
         );
     }
 
-    pub fn control(&mut self, control: Control, buf: &mut BytesMut) {
+    /// False when the answer is larger than the client takes: it cannot be left out, so the client has to go.
+    pub fn control(&mut self, control: Control, buf: &mut BytesMut) -> bool {
+        let answers = match &control {
+            Control::Suback { codes, .. } => codes.len(),
+            Control::Unsuback { existed, .. } => existed.len(),
+            Control::Pong | Control::Pubcomp { .. } => 0,
+        };
+        // Beside the answers: type and length up to 5, packet id 2, no properties 1.
+        if self.max_packet_bytes > 0 && answers + 8 > self.max_packet_bytes as usize {
+            return false;
+        }
         match control {
             Control::Pong => self.put(|| v3::Packet::PingResponse, || v5::Packet::PingResponse, buf),
             Control::Pubcomp { packet_id, known } => {
@@ -425,6 +445,7 @@ impl Encoder {
                 );
             }
         }
+        true
     }
 
     pub fn answer(&mut self, ticket: Ticket, buf: &mut BytesMut) {

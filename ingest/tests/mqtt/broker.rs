@@ -468,3 +468,34 @@ async fn a_wrong_password_waits_for_its_answer() {
     assert_eq!(all, [0x20, 2, 0, 4]);
     assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
 }
+
+#[tokio::test]
+async fn answers_that_a_client_cannot_take_end_its_connection_only() {
+    let running = default().await;
+    let connect = |max_packet: u32| {
+        let mut body = b"\0\x04MQTT\x05\x02\0\x3c\x05\x27".to_vec();
+        body.extend(max_packet.to_be_bytes());
+        body.extend(b"\0\x01h");
+        frame(0x10, &body)
+    };
+    // Nothing fits.
+    let mut stream = TcpStream::connect(("127.0.0.1", running.port)).await.unwrap();
+    stream.write_all(&connect(5)).await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert_eq!((answer[0], answer[3]), (0x20, 0x95), "refused: packet too large");
+    // The answers to a hundred filters do not.
+    let mut stream = TcpStream::connect(("127.0.0.1", running.port)).await.unwrap();
+    let mut subscribe = vec![0, 1, 0];
+    for n in 0..100 {
+        subscribe.extend([0, 2, b'a' + n % 26, b'0' + n / 26, 1]);
+    }
+    stream.write_all(&connect(64)).await.unwrap();
+    stream.write_all(&frame(0x82, &subscribe)).await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer[0], 0x20);
+    // DISCONNECT: reason, and a length of properties of 0.
+    assert!(answer.ends_with(&[0xe0, 2, 0x95, 0]), "sent away: packet too large, {answer:?}");
+    assert!(publish_later(running.port, "a", b"1", &["-q", "1"]).await);
+}

@@ -8,7 +8,6 @@ use libfuzzer_sys::fuzz_target;
 
 #[derive(serde::Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
-#[expect(dead_code, reason = "only its shape matters")]
 struct Settings {
     http: Http,
     brokers: Vec<Broker>,
@@ -17,7 +16,6 @@ struct Settings {
 
 #[derive(serde::Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
-#[expect(dead_code, reason = "only its shape matters")]
 struct Http {
     bind: Option<SocketAddr>,
     hours: u32,
