@@ -3,14 +3,14 @@
 //! Every handler takes a [`Caller`]; every list, socket, still and stream asks it about each thing it shows. Does not
 //! belong here: which step of the case flow an incident may take (`command`).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Method, header};
 use jiff::SignedDuration;
-use model::{Actor, GridId, Kind, Owner, Right, Role, Scope, Source, Timestamp, UserId};
+use model::{Actor, Alarm, GridId, Kind, Owner, Right, Role, Scope, Source, SourceId, Timestamp, UserId};
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -110,6 +110,12 @@ impl Caller {
     pub fn sees(&self, source: &Source) -> bool {
         let owned = self.scope.owners.is_empty() || self.scope.owners.contains(&source.owner);
         owned && self.sees_grid(&source.grid)
+    }
+
+    /// Whether the alarm is in the scope: by its grid, and by its source's owner.
+    pub fn sees_alarm(&self, sources: &BTreeMap<SourceId, Arc<Source>>, alarm: &Alarm) -> bool {
+        let owned = self.scope.owners.is_empty() || sources.get(&alarm.source).is_some_and(|source| self.sees(source));
+        owned && self.sees_grid(&alarm.grid)
     }
 
     /// Whether the caller may have the camera's pictures now. A resident's camera is closed until the caller has given

@@ -221,7 +221,7 @@ impl Session {
             topics.insert("incidents".to_owned(), json!(seen.iter().map(|i| &***i).collect::<Vec<_>>()));
         }
         if self.topics.alarms {
-            let seen: Vec<_> = snapshot.alarms.iter().filter(|a| self.caller.sees_grid(&a.grid)).collect();
+            let seen: Vec<_> = snapshot.alarms.iter().filter(|a| self.caller.sees_alarm(&sources, a)).collect();
             topics.insert("alarms".to_owned(), json!(seen.iter().map(|a| &***a).collect::<Vec<_>>()));
         }
         if self.topics.sources {
@@ -268,7 +268,7 @@ impl Session {
             Change::Incident(i) if self.topics.incidents && self.caller.sees_grid(&i.grid) => Some(
                 json!({ "topic": "incidents", "id": i.id, "item": if i.is_open() { json!(**i) } else { Value::Null } }),
             ),
-            Change::Alarm(a) if self.topics.alarms && self.caller.sees_grid(&a.grid) => Some(
+            Change::Alarm(a) if self.topics.alarms && self.caller.sees_alarm(sources, a) => Some(
                 json!({ "topic": "alarms", "id": a.id, "item": if a.is_active() { json!(**a) } else { Value::Null } }),
             ),
             Change::Status(s) if self.topics.sources && sees(&s.source) => {

@@ -287,3 +287,30 @@ async fn who_never_ends_a_request_is_let_go_of() {
     assert!(began.elapsed() >= std::time::Duration::from_secs(15), "{:?}", began.elapsed());
     assert_eq!(hub.call("GET", "/healthz", &[], None).await.status, 200);
 }
+
+#[tokio::test]
+async fn an_alarm_of_another_owners_source_is_not_in_the_scope() {
+    let hub = hub().await;
+    let alarm = |source: &str| {
+        serde_json::from_value::<model::Alarm>(json!({
+            "id": format!("alarm-{source}"), "rule": "covered", "source": source, "grid": "g1", "place": null,
+            "hazard": "fire", "level": "red", "peak": "red", "title": { "zh": "火", "en": "fire" },
+            "action": { "zh": "看", "en": "look" }, "raised_at": "2026-11-24T00:00:00Z", "cleared_at": null,
+            "acknowledged_by": null, "shelved_until": null, "stale": false, "seq": 1,
+            "evidence": { "rule_version": "1", "condition": "x", "value": null, "since": null },
+        }))
+        .unwrap()
+    };
+    for source in ["a", "r"] {
+        hub.feed.alarm(alarm(source));
+    }
+    let (li, narrow) = (hub.log_in("li").await, hub.log_in("narrow").await);
+    let count = |answer: crate::support::Answer| answer.body["items"].as_array().unwrap().len();
+    assert_eq!(count(hub.get(&li, "/api/v1/alarms").await), 2);
+    assert_eq!(count(hub.get(&narrow, "/api/v1/alarms").await), 1, "the resident's camera is not theirs");
+    assert_eq!(hub.post(&narrow, "/api/v1/alarms/alarm-r/acknowledge", json!({})).await.status, 404);
+    let mut socket = events(&hub, &[("cookie", &narrow), ("origin", "http://hub")]).await.unwrap();
+    socket.send(Message::text(r#"{"subscribe":["alarms"]}"#)).await.unwrap();
+    let snapshot = word(&mut socket).await.unwrap();
+    assert_eq!(snapshot["topics"]["alarms"].as_array().map(Vec::len), Some(1), "{snapshot}");
+}

@@ -48,13 +48,14 @@ pub async fn list(
 ) -> Result<Json<AlarmPage>, ApiError> {
     let limit = limit_of(query.limit, 100)? as usize;
     let grids = grids_of(&state, query.grid.as_deref())?;
+    let sources = state.feed.sources();
     let mut items: Vec<Alarm> = state
         .feed
         .snapshot()
         .alarms
         .iter()
         .filter(|alarm| {
-            caller.sees_grid(&alarm.grid)
+            caller.sees_alarm(&sources, alarm)
                 && query.source.as_ref().is_none_or(|id| alarm.source.as_str() == id)
                 && query.rule.as_ref().is_none_or(|id| alarm.rule.as_str() == id)
                 && query.level.is_none_or(|level| alarm.level == level)
@@ -124,7 +125,8 @@ async fn order(state: &AppState, caller: &Caller, id: String, command: AlarmComm
     caller.need(Right::Operate)?;
     let id = AlarmId::new(id);
     let snapshot = state.feed.snapshot();
-    let seen = snapshot.alarms.iter().any(|alarm| alarm.id == id && caller.sees_grid(&alarm.grid));
+    let sources = state.feed.sources();
+    let seen = snapshot.alarms.iter().any(|alarm| alarm.id == id && caller.sees_alarm(&sources, alarm));
     if !seen {
         return Err(ApiError::not_found("alarm"));
     }
