@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::hub::{Folder, Hub, free_port};
+use crate::hub::{Folder, Hub, free_port, gridward};
 use crate::mosquitto::Mosquitto;
 use crate::sensor::{Link, Sensor};
 use crate::socket::EventSocket;
@@ -333,6 +333,42 @@ impl Drop for SmallDisk {
     }
 }
 
+/// A limit on the size of files: no write beyond the first byte succeeds. Works without rights and without a mount.
+struct Limit {
+    pid: u32,
+}
+
+impl Limit {
+    fn set(&self, limit: &str) {
+        let pid = self.pid.to_string();
+        let done =
+            Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}:unlimited")]).status().unwrap();
+        assert!(done.success());
+    }
+}
+
+impl Space for Limit {
+    fn take(&mut self) {
+        self.set("1");
+    }
+
+    fn give_back(&mut self) {
+        self.set("unlimited");
+    }
+}
+
+/// The hub under a shell that lets it outlive the signal of a file that grew too large; its log is such a file.
+fn run_limited(folder: &Folder) -> Hub {
+    let plain = gridward();
+    let mut shell = Command::new("bash");
+    shell.args(["-c", "trap '' XFSZ; exec 2>\"$0\"; exec \"$@\""]).arg(folder.path().join("hub.log"));
+    shell.arg(plain.get_program()).args(["run", "--config"]).arg(folder.config());
+    for (name, value) in plain.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    Hub::wait_ready(shell)
+}
+
 fn outlives(folder: &Folder, port: u16, hub: Hub, space: &mut dyn Space) {
     let token = folder.token("operator");
     keep(port, 0..20);
@@ -403,6 +439,14 @@ fn the_hub_outlives_a_full_disk() {
     assert!(folder.import(GAUGE).status.success());
     let hub = folder.run();
     outlives(&folder, port, hub, &mut disk);
+}
+
+#[test]
+fn the_hub_outlives_files_that_may_not_grow() {
+    let (folder, port) = embedded();
+    let hub = run_limited(&folder);
+    let mut limit = Limit { pid: hub.pid() };
+    outlives(&folder, port, hub, &mut limit);
 }
 
 /// The file name of so many days ago.
