@@ -15,8 +15,7 @@ run: packages web
 	bash scripts/run.sh $(RUN_DIR)
 
 # The cheapest first; the console before the Rust tests, which ask the binary for it.
-# The browser's and the fuzz targets' own runs are `make e2e` and `make fuzz`: they join when they have been seen whole.
-test: packages check web rust-test
+test: packages check web rust-test fuzz e2e
 
 check: packages $(WEB)/node_modules/.package-lock.json
 	$(CARGO) fmt --all -- --check
