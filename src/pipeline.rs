@@ -44,6 +44,7 @@ pub async fn run(config: &Path) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         // A log on a full disk must not end the task that writes it: the fallback is a print that panics.
         .log_internal_errors(false)
         .init();

@@ -82,7 +82,8 @@ fn cycle(text: &str) -> Result<f64, String> {
 #[tokio::main]
 async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,town=info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let done = match Arguments::parse().command {
         Command::Write { common, rtsp } => town::write(&common.dir, common.seed, rtsp, common.load).map(|_| ()),
         Command::Run { common, rtsp, mqtt, control, cycle_s, quiet_script, clips } => {

@@ -17,7 +17,7 @@ export const incidents: Catalogue['incidents'] = {
     step: 'Step',
     people: 'Owner → responder',
     reported: 'Reported',
-    age: 'Took',
+    age: 'Duration',
   },
   emptyOpen: 'No open incidents',
   emptyEnded: 'None has ended yet',
