@@ -30,17 +30,7 @@ pub async fn add_user(
 ) -> anyhow::Result<()> {
     let (storage, scope) = open(config, scope?).await?;
     let id = UserId::parse(name).with_context(|| format!("name {name:?}"))?;
-    let password = if password_stdin {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
-        line.trim_end_matches(['\r', '\n']).to_owned()
-    } else {
-        // As strong as a token, made the same way.
-        storage::random_password()
-    };
-    if password.chars().count() < MIN_PASSWORD_CHARS {
-        bail!("the password has fewer than {MIN_PASSWORD_CHARS} characters");
-    }
+    let password = password(password_stdin)?;
     storage.users().add(&id, &password, role, &scope).await?;
     note(&storage, "user.add", name, serde_json::json!({ "role": role, "scope": scope })).await?;
     println!("added {name} as {}", role.as_str());
@@ -48,6 +38,34 @@ pub async fn add_user(
         println!("password: {password}");
     }
     Ok(())
+}
+
+/// Gives a person another password; their sessions end, and a lock on their name is lifted.
+pub async fn set_password(config: &Path, name: &str, password_stdin: bool) -> anyhow::Result<()> {
+    let (storage, _) = open(config, Scope::default()).await?;
+    let password = password(password_stdin)?;
+    storage.users().set_password(name, &password).await?;
+    note(&storage, "user.password", name, serde_json::Value::Null).await?;
+    println!("{name} has a new password");
+    if !password_stdin {
+        println!("password: {password}");
+    }
+    Ok(())
+}
+
+/// From the first line of standard input, or made up.
+fn password(stdin: bool) -> anyhow::Result<String> {
+    if !stdin {
+        // As strong as a token, made the same way.
+        return Ok(storage::random_password());
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.chars().count() < MIN_PASSWORD_CHARS {
+        bail!("the password has fewer than {MIN_PASSWORD_CHARS} characters");
+    }
+    Ok(password.to_owned())
 }
 
 /// Makes a token and prints its secret alone, so that a script can take it.

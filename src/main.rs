@@ -106,6 +106,16 @@ enum UserCommand {
         #[command(flatten)]
         config: Config,
     },
+    /// Gives a person another password and ends their sessions; made up and printed, as with `add`.
+    Password {
+        /// Who.
+        name: String,
+        /// Reads the password from standard input.
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        config: Config,
+    },
 }
 
 #[derive(Subcommand)]
@@ -154,6 +164,9 @@ async fn main() -> ExitCode {
         Command::Sources(SourcesCommand::Export(config)) => sources::export(&config.config).await,
         Command::User(UserCommand::Add { name, role, grid, owner, password_stdin, config }) => {
             accounts::add_user(&config.config, &name, role, accounts::scope(grid, owner), password_stdin).await
+        }
+        Command::User(UserCommand::Password { name, password_stdin, config }) => {
+            accounts::set_password(&config.config, &name, password_stdin).await
         }
         Command::Token(TokenCommand::Create { role, name, grid, config }) => {
             accounts::create_token(&config.config, name, role, accounts::scope(grid, Vec::new())).await

@@ -64,6 +64,33 @@ fn accounts_are_made_and_logged_and_the_chain_verifies() {
 }
 
 #[test]
+fn a_forgotten_password_is_replaced_and_ends_what_the_old_one_opened() {
+    let folder = Folder::new();
+    let hub = folder.run();
+    let admin = folder.token("admin");
+    let made = folder.command(&["user", "add", "li", "--role", "operator"]);
+    assert!(made.status.success(), "{made:?}");
+    let log_in = |password: &str| {
+        let body = serde_json::json!({ "username": "li", "password": password });
+        hub.post("", "/api/v1/session", &body)
+    };
+    let printed = |said: &[u8]| text(said).lines().find_map(|l| l.strip_prefix("password: ").map(str::to_owned)).unwrap();
+    let old = printed(&made.stdout);
+    for _ in 0..5 {
+        assert_eq!(log_in("a wrong password").0, 401);
+    }
+    assert_eq!(log_in(&old).0, 429, "the name is locked");
+    let changed = folder.command(&["user", "password", "li"]);
+    assert!(changed.status.success(), "{changed:?}");
+    assert_eq!(log_in(&printed(&changed.stdout)).0, 200, "the lock is lifted");
+    assert_eq!(log_in(&old).0, 401);
+    let nobody = folder.command(&["user", "password", "wang"]);
+    assert!(!nobody.status.success() && text(&nobody.stderr).contains("user wang"), "{nobody:?}");
+    let (_, rows) = hub.get(&admin, "/api/v1/audit?action=user.password");
+    assert_eq!(rows["items"][0]["subject"], "li", "{rows}");
+}
+
+#[test]
 fn a_sigterm_drains_within_ten_seconds() {
     let folder = Folder::new();
     let hub = folder.run();

@@ -112,6 +112,24 @@ impl Users {
         if gone.rows_affected() == 0 { Err(Error::Missing(format!("user {name}"))) } else { Ok(()) }
     }
 
+    /// Gives a person another password, ends their sessions and lifts a lock on their name.
+    pub async fn set_password(&self, name: &str, password: &str) -> Result<(), Error> {
+        let hash = hash_password(password).await?;
+        let mut change = self.db.write.begin().await?;
+        let found = sqlx::query("UPDATE person SET password = $2 WHERE name = $1")
+            .bind(name)
+            .bind(hash)
+            .execute(&mut *change)
+            .await?;
+        if found.rows_affected() == 0 {
+            return Err(Error::Missing(format!("user {name}")));
+        }
+        sqlx::query("DELETE FROM session WHERE person = $1").bind(name).execute(&mut *change).await?;
+        sqlx::query("DELETE FROM attempt WHERE name = $1").bind(name).execute(&mut *change).await?;
+        change.commit().await?;
+        Ok(())
+    }
+
     /// All people, by name.
     pub async fn list(&self) -> Result<Vec<User>, Error> {
         let rows = sqlx::query("SELECT name, role, scope, created_at FROM person ORDER BY name")

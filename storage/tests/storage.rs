@@ -275,6 +275,16 @@ async fn passwords_tokens_sessions_and_the_lock() {
     assert_eq!(users.lockout("li", now).await.unwrap().unwrap().retry_after_s, 120);
     users.note_success("li").await.unwrap();
     assert_eq!(users.lockout("li", now).await.unwrap(), None);
+    let key = users.begin_session(&"li".into(), later).await.unwrap();
+    for _ in 0..5 {
+        users.note_failure("li", now).await.unwrap();
+    }
+    users.set_password("li", "another-password").await.unwrap();
+    assert!(users.session(&key, now).await.unwrap().is_none(), "ended by the new password");
+    assert_eq!(users.lockout("li", now).await.unwrap(), None, "lifted by the new password");
+    assert!(users.check("li", "right-password").await.unwrap().is_none());
+    assert!(users.check("li", "another-password").await.unwrap().is_some());
+    assert!(users.set_password("nobody", "another-password").await.is_err());
     let token = users.create_token(&"probe".into(), Role::Viewer, &Scope::default()).await.unwrap();
     assert_eq!(users.token(&token.secret, now).await.unwrap().unwrap().id, token.id);
     users.revoke_token("probe").await.unwrap();

@@ -19,6 +19,7 @@ export const audit: Catalogue['audit'] = {
     'session.refused': 'log-in refused',
     'user.add': 'added a user',
     'user.remove': 'removed a user',
+    'user.password': 'set a password',
     'token.create': 'made a token',
     'token.revoke': 'revoked a token',
     'sources.import': 'imported sources',

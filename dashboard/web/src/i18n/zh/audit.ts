@@ -18,6 +18,7 @@ export const audit = {
     'session.refused': '登录被拒',
     'user.add': '添加账号',
     'user.remove': '删除账号',
+    'user.password': '重设密码',
     'token.create': '创建令牌',
     'token.revoke': '吊销令牌',
     'sources.import': '导入设备',
