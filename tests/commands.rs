@@ -74,7 +74,8 @@ fn a_forgotten_password_is_replaced_and_ends_what_the_old_one_opened() {
         let body = serde_json::json!({ "username": "li", "password": password });
         hub.post("", "/api/v1/session", &body)
     };
-    let printed = |said: &[u8]| text(said).lines().find_map(|l| l.strip_prefix("password: ").map(str::to_owned)).unwrap();
+    let printed =
+        |said: &[u8]| text(said).lines().find_map(|l| l.strip_prefix("password: ").map(str::to_owned)).unwrap();
     let old = printed(&made.stdout);
     for _ in 0..5 {
         assert_eq!(log_in("a wrong password").0, 401);

@@ -46,6 +46,7 @@ struct Entry {
 
 struct Fleet {
     limits: SessionLimits,
+    key_classes: Arc<[String]>,
     rings: Rings,
     governor: Governor,
     entries: HashMap<StreamKey, Entry>,
@@ -76,6 +77,7 @@ pub(crate) async fn run(
     let mut demand = rings.demand();
     let mut fleet = Fleet {
         limits: config.session_limits(),
+        key_classes: config.key_classes.clone().into(),
         rings,
         governor: Governor::new(config.governor_limits(), rand::random()),
         entries: HashMap::new(),
@@ -122,7 +124,8 @@ impl Fleet {
 
     fn follow_registry(&mut self, cameras: &[CameraSpec]) {
         let mut named = HashSet::new();
-        for plan in cameras.iter().flat_map(plans) {
+        let key_classes = Arc::clone(&self.key_classes);
+        for plan in cameras.iter().flat_map(|camera| plans(camera, &key_classes)) {
             named.insert(plan.key());
             self.follow_plan(plan);
         }
@@ -215,7 +218,11 @@ impl Fleet {
         let Some(entry) = self.entries.get(key).filter(|e| !e.removed) else { return };
         let demanded = self.demanded(&entry.plan);
         let wanted = demanded || entry.plan.always;
-        let priority = if demanded { Priority::Viewer } else { Priority::Always };
+        let priority = match entry.plan.key_site {
+            _ if demanded => Priority::Viewer,
+            true => Priority::KeySite,
+            false => Priority::Always,
+        };
         let Some(entry) = self.entries.get_mut(key) else { return };
         match (&entry.plan.target, wanted) {
             (Err(problem), _) => {
@@ -228,7 +235,7 @@ impl Fleet {
             (Ok(target), true) => {
                 entry.governed = true;
                 entry.reporter.state(SourceState::Connecting, None, None, Timestamp::now());
-                self.governor.add(key.clone(), Arc::clone(&target.host), priority);
+                self.governor.add(key.clone(), Arc::clone(&target.host), priority, now);
             }
             (Ok(_), false) => {
                 entry.governed = false;

@@ -5,7 +5,8 @@
 //!
 //! Permits obey, all at once: a global rate with a small burst, a cap on connections being opened, the same cap for
 //! each server, and an order: viewers first, then cameras that were well, then those whose last try failed (a dead camera holds its
-//! slot for seconds), each first come first served. A failed camera waits with decorrelated jitter (each wait is random
+//! slot for seconds); among equals first come first served, with a head start for key sites, which is a time, so that
+//! nobody waits for ever behind them. A failed camera waits with decorrelated jitter (each wait is random
 //! between the shortest one and three times the last) and gets a fresh ladder only after having been live for a while.
 
 use std::collections::{BTreeSet, HashMap};
@@ -30,16 +31,37 @@ pub(crate) struct Limits {
 }
 
 /// Who goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Priority {
     /// Somebody waits for the picture.
     Viewer,
+    /// The hub keeps the stream for itself, and the place matters most: a school gate, the river.
+    KeySite,
     /// The hub keeps the stream for itself.
     Always,
 }
 
-/// The place in the order: priority, and whether the last try failed.
-type Rank = (Priority, bool);
+/// How much earlier than the others' a key site's turn comes. While all of a large town is dark its cameras wait that long
+/// for a slot (13,000 tries at 64 slots, most of them held for seconds); with less the key sites would come back in the
+/// middle of the others.
+const HEAD_START: Duration = Duration::from_secs(300);
+
+/// The place in the order: the group, in it the time of being ready (less a head start), and which was first of two at the
+/// same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    group: Group,
+    /// After [`HEAD_START`] before the governor's beginning, so that it is never negative.
+    turn: Duration,
+    seq: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    Viewer,
+    Well,
+    Failed,
+}
 
 /// How a session ended, as far as the next one depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +79,7 @@ enum Stage {
         seq: u64,
         auth: bool,
     },
-    Ready {
-        seq: u64,
-    },
+    Ready(Place),
     /// Holds a connection slot.
     Connecting,
     Playing,
@@ -76,8 +96,14 @@ struct Entry {
 }
 
 impl Entry {
-    fn rank(&self) -> Rank {
-        (self.priority, !self.ladder.is_zero())
+    fn place(&self, now: Duration, seq: u64) -> Place {
+        let group = match self.priority {
+            Priority::Viewer => Group::Viewer,
+            _ if self.ladder.is_zero() => Group::Well,
+            _ => Group::Failed,
+        };
+        let turn = if self.priority == Priority::KeySite { now } else { now + HEAD_START };
+        Place { group, turn, seq }
     }
 }
 
@@ -85,9 +111,9 @@ impl Entry {
 struct Host {
     connecting: usize,
     streams: usize,
-    ready: BTreeSet<(Rank, u64, StreamKey)>,
+    ready: BTreeSet<(Place, StreamKey)>,
     /// Under which head the host stands in `Governor::open`.
-    listed: Option<(Rank, u64)>,
+    listed: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -98,7 +124,7 @@ pub(crate) struct Governor {
     timers: BTreeSet<(Duration, u64, StreamKey)>,
     hosts: HashMap<Arc<str>, Host>,
     /// Servers with a stream ready and a slot free, by the stream that is first there.
-    open: BTreeSet<(Rank, u64, Arc<str>)>,
+    open: BTreeSet<(Place, Arc<str>)>,
     connecting: usize,
     ready: usize,
     tokens: f64,
@@ -124,12 +150,12 @@ impl Governor {
     }
 
     /// A stream is wanted from now on, with a fresh ladder; whatever was known of it before is forgotten.
-    pub(crate) fn add(&mut self, key: StreamKey, host: Arc<str>, priority: Priority) {
+    pub(crate) fn add(&mut self, key: StreamKey, host: Arc<str>, priority: Priority, now: Duration) {
         self.remove(&key);
         self.hosts.entry(Arc::clone(&host)).or_default().streams += 1;
         let entry = Entry { host, priority, stage: Stage::Playing, ladder: Duration::ZERO, live_since: None };
         self.entries.insert(key.clone(), entry);
-        self.make_ready(&key);
+        self.make_ready(&key, now);
     }
 
     /// A stream is not wanted any more, or its session was stopped on purpose.
@@ -152,7 +178,7 @@ impl Governor {
         }
         let soon = now + self.limits.retry_min;
         let (was_ready, hasten) = match entry.stage {
-            Stage::Ready { .. } => (true, false),
+            Stage::Ready(_) => (true, false),
             Stage::Waiting { due, auth, .. } => (false, !auth && priority == Priority::Viewer && due > soon),
             Stage::Connecting | Stage::Playing => (false, false),
         };
@@ -163,7 +189,7 @@ impl Governor {
             entry.priority = priority;
         }
         if was_ready {
-            self.make_ready(key);
+            self.make_ready(key, now);
         } else if hasten {
             self.wait_until(key, soon, false);
         }
@@ -221,14 +247,14 @@ impl Governor {
             if *due > now {
                 break;
             }
-            let key = key.clone();
+            let (due, key) = (*due, key.clone());
             self.leave_stage(&key);
-            self.make_ready(&key);
+            self.make_ready(&key, due);
         }
         let mut permitted = Vec::new();
         while self.tokens >= 1.0 && self.connecting < self.limits.connecting_max {
-            let Some((_, _, host)) = self.open.first() else { break };
-            let Some(key) = self.hosts.get(host).and_then(|h| h.ready.first()).map(|(_, _, key)| key.clone()) else {
+            let Some((_, host)) = self.open.first() else { break };
+            let Some(key) = self.hosts.get(host).and_then(|h| h.ready.first()).map(|(_, key)| key.clone()) else {
                 break;
             };
             self.leave_stage(&key);
@@ -262,11 +288,12 @@ impl Governor {
         (self.connecting, self.ready + self.timers.len())
     }
 
-    fn make_ready(&mut self, key: &StreamKey) {
+    fn make_ready(&mut self, key: &StreamKey, now: Duration) {
         let seq = self.seq();
         let Some(entry) = self.entries.get_mut(key) else { return };
-        entry.stage = Stage::Ready { seq };
-        let (host, item) = (Arc::clone(&entry.host), (entry.rank(), seq, key.clone()));
+        let place = entry.place(now, seq);
+        entry.stage = Stage::Ready(place);
+        let (host, item) = (Arc::clone(&entry.host), (place, key.clone()));
         self.ready += 1;
         self.change_host(&host, |h| {
             h.ready.insert(item);
@@ -283,15 +310,15 @@ impl Governor {
     /// Takes a stream out of whatever index or slot its stage holds; leaves it as playing.
     fn leave_stage(&mut self, key: &StreamKey) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let (host, rank) = (Arc::clone(&entry.host), entry.rank());
+        let host = Arc::clone(&entry.host);
         match std::mem::replace(&mut entry.stage, Stage::Playing) {
             Stage::Waiting { due, seq, .. } => {
                 self.timers.remove(&(due, seq, key.clone()));
             }
-            Stage::Ready { seq } => {
+            Stage::Ready(place) => {
                 self.ready -= 1;
                 self.change_host(&host, |h| {
-                    h.ready.remove(&(rank, seq, key.clone()));
+                    h.ready.remove(&(place, key.clone()));
                 });
             }
             Stage::Connecting => {
@@ -307,13 +334,13 @@ impl Governor {
         let Some(host) = self.hosts.get_mut(name) else { return };
         with(host);
         let free = host.connecting < self.limits.connecting_per_host_max;
-        let head = host.ready.first().filter(|_| free).map(|(rank, seq, _)| (*rank, *seq));
+        let head = host.ready.first().filter(|_| free).map(|(place, _)| *place);
         if head != host.listed {
-            if let Some((rank, seq)) = host.listed {
-                self.open.remove(&(rank, seq, Arc::clone(name)));
+            if let Some(place) = host.listed {
+                self.open.remove(&(place, Arc::clone(name)));
             }
-            if let Some((rank, seq)) = head {
-                self.open.insert((rank, seq, Arc::clone(name)));
+            if let Some(place) = head {
+                self.open.insert((place, Arc::clone(name)));
             }
             host.listed = head;
         }
@@ -328,3 +355,7 @@ impl Governor {
 #[cfg(test)]
 #[path = "governor_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "governor_town_tests.rs"]
+mod town_tests;

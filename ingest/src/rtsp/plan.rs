@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub transport: Transport,
     /// Pulled whether or not somebody watches.
     pub always: bool,
+    /// Connected before others: by its class, or by the tag `priority=key`.
+    pub key_site: bool,
 }
 
 /// Where to pull from.
@@ -55,12 +57,16 @@ impl Plan {
 }
 
 /// The sessions of a camera: one for each profile, or one for both when there is no sub stream.
-pub(crate) fn plans(spec: &CameraSpec) -> Vec<Plan> {
+pub(crate) fn plans(spec: &CameraSpec, key_classes: &[String]) -> Vec<Plan> {
     let source = &spec.source;
     if source.kind != Kind::Camera {
         return Vec::new();
     }
     let always = source.mode == PullMode::Always;
+    let key_site = match source.tags.get("priority").map(String::as_str) {
+        Some(priority) => priority == "key",
+        None => key_classes.contains(&source.class),
+    };
     let plan = |profiles: &[Profile], target, always| Plan {
         source: source.id.clone(),
         profiles: profiles.to_vec(),
@@ -68,6 +74,7 @@ pub(crate) fn plans(spec: &CameraSpec) -> Vec<Plan> {
         credentials: spec.credentials.clone(),
         transport: transport(source),
         always,
+        key_site,
     };
     let main = parse(&source.url);
     match source.tags.get("sub").map(|sub| sub.trim()).filter(|sub| !sub.is_empty()) {
@@ -136,7 +143,7 @@ mod tests {
     }
 
     fn urls(spec: &CameraSpec) -> Vec<(Vec<Profile>, String, bool)> {
-        plans(spec)
+        plans(spec, &[])
             .into_iter()
             .map(|p| (p.profiles, p.target.map_or_else(|e| e, |t| format!("{} @ {}", t.url, t.host)), p.always))
             .collect()
@@ -158,9 +165,21 @@ mod tests {
     }
 
     #[test]
+    fn a_key_site_is_one_by_its_class_or_its_tag() {
+        let key = |tags: &[(&str, &str)], classes: &[&str]| {
+            let classes: Vec<String> = classes.iter().map(|c| (*c).to_owned()).collect();
+            plans(&camera("rtsp://a/1", tags), &classes)[0].key_site
+        };
+        assert!(key(&[], &["school_gate", "street"]));
+        assert!(!key(&[], &["school_gate"]));
+        assert!(key(&[("priority", "key")], &[]));
+        assert!(!key(&[("priority", "usual")], &["street"]), "the tag overrides the class");
+    }
+
+    #[test]
     fn urls_that_cannot_be_used_are_told_without_their_secrets() {
         for bad in ["", "http://10.0.0.1/", "rtsp://root:secret@10.0.0.1/", "rtsp:///x"] {
-            let plan = plans(&camera(bad, &[])).remove(0);
+            let plan = plans(&camera(bad, &[]), &[]).remove(0);
             let told = plan.target.expect_err(bad);
             assert!(!told.contains("secret"), "{told}");
         }
