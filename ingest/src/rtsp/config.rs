@@ -18,6 +18,8 @@ pub struct RtspConfig {
     pub connecting_max: usize,
     /// Connections being opened at the same time to one server (address and port).
     pub connecting_per_host_max: usize,
+    /// Seconds between two probes of a camera on demand that nobody watches; 0 for none.
+    pub probe_interval_s: u32,
     /// Classes of cameras that are connected before others; the tag `priority` (`key` or `usual`) of a camera overrides it.
     pub key_classes: Vec<String>,
     /// Milliseconds of the shortest wait before a failed camera is tried again.
@@ -63,6 +65,7 @@ impl Default for RtspConfig {
             connect_burst: 20,
             connecting_max: 64,
             connecting_per_host_max: 8,
+            probe_interval_s: 900,
             key_classes: vec!["school_gate".into(), "waterway".into()],
             retry_ms_min: 1_000,
             retry_ms_max: 60_000,

@@ -24,9 +24,11 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(plan: &Plan, rings: &Rings) -> Self {
+    /// Without rings (a probe) frames are measured and kept nowhere.
+    pub(crate) fn new(plan: &Plan, rings: Option<&Rings>) -> Self {
+        let writer = |rings: &Rings| plan.profiles.iter().map(|p| rings.writer(plan.source.clone(), *p)).collect();
         Self {
-            writers: plan.profiles.iter().map(|p| rings.writer(plan.source.clone(), *p)).collect(),
+            writers: rings.map(writer).unwrap_or_default(),
             track: None,
             last_at: None,
             frames: counter!("gridward_frames_total"),

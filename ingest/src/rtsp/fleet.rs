@@ -26,6 +26,8 @@ use super::{CameraSpec, RtspConfig};
 
 /// Progress of sessions on its way to the fleet, which always drains it; sessions wait when it is full.
 const PROGRESS_CAPACITY: usize = 1_024;
+/// No failure that waits so long is a mere pause.
+const FAR: Duration = Duration::from_secs(3_600);
 
 struct Entry {
     plan: Plan,
@@ -40,6 +42,10 @@ struct Entry {
     ended_at: Option<Instant>,
     /// Its nonce seemed to run out at the last try; twice in a row means that the credentials are bad.
     doubted: bool,
+    /// It is in the governor's hands only to be asked how it is.
+    probing: bool,
+    /// When it is asked next; it stands in `Fleet::probes` under that.
+    probe_due: Option<Instant>,
     /// It has left the registry; goes when its session has ended.
     removed: bool,
 }
@@ -47,6 +53,10 @@ struct Entry {
 struct Fleet {
     limits: SessionLimits,
     key_classes: Arc<[String]>,
+    probe_interval: Option<Duration>,
+    auth_retry: Duration,
+    /// Who is probed next.
+    probes: BTreeSet<(Instant, StreamKey)>,
     rings: Rings,
     governor: Governor,
     entries: HashMap<StreamKey, Entry>,
@@ -78,6 +88,9 @@ pub(crate) async fn run(
     let mut fleet = Fleet {
         limits: config.session_limits(),
         key_classes: config.key_classes.clone().into(),
+        probe_interval: Some(Duration::from_secs(config.probe_interval_s.into())).filter(|i| !i.is_zero()),
+        auth_retry: Duration::from_secs(config.auth_retry_s.into()),
+        probes: BTreeSet::new(),
         rings,
         governor: Governor::new(config.governor_limits(), rand::random()),
         entries: HashMap::new(),
@@ -93,8 +106,10 @@ pub(crate) async fn run(
     let list = Arc::clone(&cameras.borrow_and_update());
     fleet.follow_registry(&list);
     loop {
+        fleet.begin_probes();
         fleet.open_permitted();
-        let deadline = fleet.governor.next_deadline().map(|at| fleet.began + at);
+        let permit = fleet.governor.next_deadline().map(|at| fleet.began + at);
+        let deadline = permit.into_iter().chain(fleet.probes.first().map(|(at, _)| *at)).min();
         tokio::select! {
             () = token.cancelled() => break,
             changed = cameras.changed(), if registry_open => match changed {
@@ -155,8 +170,10 @@ impl Fleet {
                     stop.cancel();
                 }
                 // Its ladder, or its wait for other credentials, is over.
-                entry.governed = false;
+                (entry.governed, entry.probing) = (false, false);
                 self.governor.remove(&key);
+                // Soon, since somebody has mended it; not all of an import at once.
+                self.probe_within(&key, Duration::from_secs(10));
             }
             None => {
                 let reporter = reporter(&plan, &self.outbox);
@@ -168,10 +185,17 @@ impl Fleet {
                     played: false,
                     ended_at: None,
                     doubted: false,
+                    probing: false,
+                    probe_due: None,
                     removed: false,
                 };
                 self.entries.insert(key.clone(), entry);
             }
+        }
+        if self.entries.get(&key).is_some_and(|entry| entry.probe_due.is_none())
+            && let Some(interval) = self.probe_interval
+        {
+            self.probe_within(&key, interval);
         }
         self.settle(&key);
     }
@@ -179,8 +203,10 @@ impl Fleet {
     fn remove(&mut self, key: &StreamKey) {
         self.governor.remove(key);
         let Some(entry) = self.entries.get_mut(key) else { return };
-        entry.governed = false;
-        entry.removed = true;
+        (entry.governed, entry.probing, entry.removed) = (false, false, true);
+        if let Some(due) = entry.probe_due.take() {
+            self.probes.remove(&(due, key.clone()));
+        }
         match &entry.session {
             Some(stop) => stop.cancel(),
             None => self.drop_entry(key),
@@ -224,6 +250,18 @@ impl Fleet {
             false => Priority::Always,
         };
         let Some(entry) = self.entries.get_mut(key) else { return };
+        if entry.probing {
+            if !wanted {
+                return;
+            }
+            // The probe makes room; when its session has ended this is asked again.
+            (entry.probing, entry.governed) = (false, false);
+            self.governor.remove(key);
+            if let Some(stop) = &entry.session {
+                stop.cancel();
+            }
+        }
+        let Some(entry) = self.entries.get_mut(key) else { return };
         match (&entry.plan.target, wanted) {
             (Err(problem), _) => {
                 let detail = Some(problem.clone());
@@ -242,6 +280,8 @@ impl Fleet {
                 self.governor.remove(key);
                 match &entry.session {
                     Some(stop) => stop.cancel(),
+                    // Known to be away until a probe says otherwise.
+                    None if entry.probe_due.is_some() && is_away(entry.reporter.current()) => {}
                     None => entry.reporter.state(SourceState::Idle, None, None, Timestamp::now()),
                 }
             }
@@ -264,6 +304,7 @@ impl Fleet {
                 progress: self.progress.clone(),
                 ended_at: entry.ended_at,
                 stop: stop.clone(),
+                probe: entry.probing,
             };
             entry.session = Some(stop);
             let task = self.sessions.spawn(job.run());
@@ -304,9 +345,77 @@ impl Fleet {
             return self.drop_entry(&key);
         }
         match end {
+            End::Probed => self.probed(&key),
+            End::Failed(failure) if !stopped && entry.probing => self.probe_failed(&key, failure),
             End::Failed(failure) if !stopped => self.failed(&key, &failure),
             _ => self.settle(&key),
         }
+    }
+
+    /// Hands the cameras whose time has come to the governor, which opens them when nobody else needs the slot.
+    fn begin_probes(&mut self) {
+        let (now, at) = (Instant::now(), self.now());
+        while let Some((due, key)) = self.probes.first().filter(|(due, _)| *due <= now).cloned() {
+            self.probes.remove(&(due, key.clone()));
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            entry.probe_due = None;
+            let host = entry.plan.target.as_ref().ok().map(|target| Arc::clone(&target.host));
+            match host.filter(|_| entry.plan.probed && !entry.governed && entry.session.is_none()) {
+                Some(host) => {
+                    (entry.governed, entry.probing) = (true, true);
+                    self.governor.add(key, host, Priority::Probe, at);
+                }
+                // It is being watched, and needs no asking.
+                None => self.probe_after(&key, self.probe_interval.unwrap_or(FAR)),
+            }
+        }
+    }
+
+    fn probed(&mut self, key: &StreamKey) {
+        counter!("gridward_rtsp_probes_total", "outcome" => "well").increment(1);
+        self.probe_over(key, self.probe_interval.unwrap_or(FAR));
+    }
+
+    fn probe_failed(&mut self, key: &StreamKey, mut failure: Failure) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if failure.reason == Reason::NonceExpired && std::mem::replace(&mut entry.doubted, true) {
+            failure.reason = Reason::AuthFailed;
+        }
+        let auth = failure.reason == Reason::AuthFailed;
+        let (phase, reason) = (failure.phase.as_str(), failure.reason.as_str());
+        counter!("gridward_rtsp_probes_total", "outcome" => if auth { "auth_failed" } else { "failed" }).increment(1);
+        counter!("gridward_rtsp_failures_total", "phase" => phase, "reason" => reason).increment(1);
+        tracing::debug!(source = %key.0, phase, reason, detail = failure.detail, "probe failed");
+        let interval = self.probe_interval.unwrap_or(FAR);
+        let wait = if auth { interval.max(self.auth_retry) } else { interval / 4 };
+        entry.reporter.state(failure.state(FAR), Some(reason), Some(failure.detail), Timestamp::now());
+        self.probe_over(key, wait);
+    }
+
+    fn probe_over(&mut self, key: &StreamKey, next: Duration) {
+        self.governor.remove(key);
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        (entry.governed, entry.probing) = (false, false);
+        self.probe_after(key, next);
+        // Somebody may have come at the last moment.
+        self.settle(key);
+    }
+
+    /// At a random moment of the time from now.
+    fn probe_within(&mut self, key: &StreamKey, within: Duration) {
+        self.probe_after(key, within.mul_f64(rand::random()));
+    }
+
+    fn probe_after(&mut self, key: &StreamKey, wait: Duration) {
+        let Some(entry) = self.entries.get_mut(key).filter(|e| e.plan.probed && !e.removed) else { return };
+        if self.probe_interval.is_none() {
+            return;
+        }
+        let due = Instant::now() + wait;
+        if let Some(before) = entry.probe_due.replace(due) {
+            self.probes.remove(&(before, key.clone()));
+        }
+        self.probes.insert((due, key.clone()));
     }
 
     fn failed(&mut self, key: &StreamKey, failure: &Failure) {
@@ -363,6 +472,10 @@ impl Fleet {
         }
         self.sessions.shutdown().await;
     }
+}
+
+fn is_away(state: SourceState) -> bool {
+    matches!(state, SourceState::Offline | SourceState::AuthFailed | SourceState::Stalled)
 }
 
 fn reporter(plan: &Plan, outbox: &Arc<Outbox>) -> Arc<Reporter> {

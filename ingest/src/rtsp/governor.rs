@@ -6,7 +6,7 @@
 //! Permits obey, all at once: a global rate with a small burst, a cap on connections being opened, the same cap for
 //! each server, and an order: viewers first, then cameras that were well, then those whose last try failed (a dead camera holds its
 //! slot for seconds); among equals first come first served, with a head start for key sites, which is a time, so that
-//! nobody waits for ever behind them. A failed camera waits with decorrelated jitter (each wait is random
+//! nobody waits for ever behind them; probes take what is left. A failed camera waits with decorrelated jitter (each wait is random
 //! between the shortest one and three times the last) and gets a fresh ladder only after having been live for a while.
 
 use std::collections::{BTreeSet, HashMap};
@@ -39,6 +39,8 @@ pub(crate) enum Priority {
     KeySite,
     /// The hub keeps the stream for itself.
     Always,
+    /// The hub asks how a camera on demand is.
+    Probe,
 }
 
 /// How much earlier than the others' a key site's turn comes. While all of a large town is dark its cameras wait that long
@@ -61,6 +63,7 @@ enum Group {
     Viewer,
     Well,
     Failed,
+    Probe,
 }
 
 /// How a session ended, as far as the next one depends on it.
@@ -99,6 +102,7 @@ impl Entry {
     fn place(&self, now: Duration, seq: u64) -> Place {
         let group = match self.priority {
             Priority::Viewer => Group::Viewer,
+            Priority::Probe => Group::Probe,
             _ if self.ladder.is_zero() => Group::Well,
             _ => Group::Failed,
         };

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub transport: Transport,
     /// Pulled whether or not somebody watches.
     pub always: bool,
+    /// Asked now and then how it is, while nobody watches.
+    pub probed: bool,
     /// Connected before others: by its class, or by the tag `priority=key`.
     pub key_site: bool,
 }
@@ -67,18 +69,19 @@ pub(crate) fn plans(spec: &CameraSpec, key_classes: &[String]) -> Vec<Plan> {
         Some(priority) => priority == "key",
         None => key_classes.contains(&source.class),
     };
-    let plan = |profiles: &[Profile], target, always| Plan {
+    let plan = |profiles: &[Profile], target, always: bool, probed| Plan {
         source: source.id.clone(),
         profiles: profiles.to_vec(),
         target,
         credentials: spec.credentials.clone(),
         transport: transport(source),
         always,
+        probed,
         key_site,
     };
     let main = parse(&source.url);
     match source.tags.get("sub").map(|sub| sub.trim()).filter(|sub| !sub.is_empty()) {
-        None => vec![plan(&[Profile::Main, Profile::Sub], main.and_then(target), always)],
+        None => vec![plan(&[Profile::Main, Profile::Sub], main.and_then(target), always, !always)],
         Some(sub) => {
             let resolved = match main.as_ref() {
                 _ if sub.contains("://") => parse(sub),
@@ -86,8 +89,8 @@ pub(crate) fn plans(spec: &CameraSpec, key_classes: &[String]) -> Vec<Plan> {
                 Err(e) => Err(e.clone()),
             };
             vec![
-                plan(&[Profile::Main], main.and_then(target), false),
-                plan(&[Profile::Sub], resolved.and_then(target), always),
+                plan(&[Profile::Main], main.and_then(target), false, false),
+                plan(&[Profile::Sub], resolved.and_then(target), always, !always),
             ]
         }
     }

@@ -27,6 +27,10 @@ use super::report::Reporter;
 /// Without a key frame for so many times the limit of the first one, a running session is opened anew: cameras whose
 /// encoder hangs begin with a key frame again, while the longest GOPs of the wild pass.
 const KEY_LIMITS: u32 = 3;
+/// A probe watches at least so long after the first key frame, so that rates are measured,
+const PROBE_MIN: Duration = Duration::from_secs(3);
+/// and at most so long when the next key frame, which tells the GOP, does not come.
+const PROBE_MAX: Duration = Duration::from_secs(12);
 
 /// What a session tells while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub(crate) enum Progress {
 pub(crate) enum End {
     /// It was asked to.
     Stopped,
+    /// It was a probe, and the camera is well.
+    Probed,
     /// By itself.
     Failed(Failure),
 }
@@ -58,6 +64,8 @@ pub(crate) struct Job {
     /// When the last session of this stream ended.
     pub ended_at: Option<Instant>,
     pub stop: CancellationToken,
+    /// Only measures: tells the stream's facts and ends; no frame is kept, and the camera stays idle.
+    pub probe: bool,
 }
 
 impl Job {
@@ -65,11 +73,11 @@ impl Job {
     pub(crate) async fn run(self) -> End {
         tokio::select! {
             () = self.stop.cancelled() => End::Stopped,
-            failure = self.pull() => End::Failed(failure),
+            end = self.pull() => end,
         }
     }
 
-    async fn pull(&self) -> Failure {
+    async fn pull(&self) -> End {
         let begun = Instant::now();
         let opening = Opening {
             plan: &self.plan,
@@ -79,35 +87,36 @@ impl Job {
             ended_at: self.ended_at,
         };
         match opening.open().await {
-            Err(failure) => failure,
+            Err(failure) => End::Failed(failure),
             Ok((frames, stream)) => {
                 self.tell(Progress::Playing).await;
-                self.receive(frames, stream, begun).await
+                self.receive(frames, stream, begun).await.map_or_else(End::Failed, |()| End::Probed)
             }
         }
     }
 
-    async fn receive(&self, frames: Demuxed, stream: usize, begun: Instant) -> Failure {
+    async fn receive(&self, frames: Demuxed, stream: usize, begun: Instant) -> Result<(), Failure> {
         let mut frames = pin!(frames);
-        let mut feed = Feed::new(&self.plan, &self.rings);
+        let mut feed = Feed::new(&self.plan, (!self.probe).then_some(&self.rings));
         let played = Instant::now();
         let mut health = Health::new(Duration::ZERO);
         let mut errors = Errors::new(self.limits.error_budget);
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut first_key: Option<Duration> = None;
+        let mut first_key_at = Duration::ZERO;
         let mut facts_due = Duration::ZERO;
         loop {
             let phase = if first_key.is_some() { Phase::Stream } else { Phase::FirstFrame };
             tokio::select! {
                 item = frames.next() => match item {
-                    None => return errors.fused.unwrap_or_else(|| {
+                    None => return Err(errors.fused.unwrap_or_else(|| {
                         Failure::new(phase, Reason::ConnectionClosed, "the camera closed the session")
-                    }),
+                    })),
                     Some(Err(error)) => {
                         health.error(played.elapsed());
                         if let Some(failure) = errors.take(Failure::from_retina(phase, &error)) {
-                            return failure;
+                            return Err(failure);
                         }
                     }
                     Some(Ok(CodecItem::VideoFrame(frame))) if frame.stream_id() == stream => {
@@ -122,6 +131,10 @@ impl Job {
                             first_key = Some(begun.elapsed());
                             self.tell(Progress::Live).await;
                             self.reporter.data_until(feed.last_at());
+                            if self.probe {
+                                first_key_at = now;
+                                continue;
+                            }
                             self.reporter.state(SourceState::Live, None, None, Timestamp::now());
                         }
                     }
@@ -132,9 +145,21 @@ impl Job {
                     errors.second_passed();
                     self.reporter.data_until(feed.last_at());
                     if let Some(failure) = self.overdue(&health, now, phase) {
-                        return failure;
+                        return Err(failure);
                     }
                     let Some(first_frame) = first_key else { continue };
+                    if self.probe {
+                        let (watched, facts) = (now - first_key_at, feed.facts(&health, now, first_frame));
+                        let whole = facts.as_ref().is_some_and(|f| f.gop_frames > 0);
+                        if watched >= PROBE_MAX || (watched >= PROBE_MIN && whole) {
+                            self.reporter.state(SourceState::Idle, None, None, Timestamp::now());
+                            if let Some(facts) = facts {
+                                self.reporter.facts(facts, feed.last_at());
+                            }
+                            return Ok(());
+                        }
+                        continue;
+                    }
                     let flaw = health.judge(now);
                     let state = if flaw.is_some() { SourceState::Degraded } else { SourceState::Live };
                     let detail = flaw.and_then(|_| errors.last.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ingest::rtsp::RtspConfig;
 use model::{Profile, PullMode, SourceState};
 use town::rtsp::{Auth, Behaviour, Farm, FarmConfig};
 
@@ -132,4 +133,47 @@ async fn two_hundred_cameras_are_let_go_in_time_though_some_do_not_answer() {
     let open = farm.stats().cameras.iter().filter(|c| c.sessions > 0).count();
     assert!(open <= 5, "{open} sessions were left open");
     println!("{CAMERAS} sessions closed in {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cameras_on_demand_are_asked_how_they_are_and_nothing_of_them_is_kept() {
+    let cameras = vec![farm_camera("well", Auth::None), farm_camera("locked", Auth::Digest)];
+    let farm = Farm::start_shared(farm_config(), cameras).await.unwrap();
+    let demand = |id: &str, url: &str| camera_with(id, url, PullMode::Demand, &[]);
+    let locked = demand("locked", &url(&farm, "locked"));
+    let config = RtspConfig { probe_interval_s: 2, ..quick() };
+    let hub = Hub::start(
+        config,
+        vec![
+            demand("well", &url(&farm, "well")),
+            with_login(locked.clone(), "viewer", "wrong"),
+            demand("gone", "rtsp://127.0.0.1:9/gone"),
+        ],
+    );
+    let known =
+        |id, from| hub.until(id, Profile::Main, from, "known", |s| s.state == SourceState::Idle && s.stream.is_some());
+    let at = known("well", 0).await;
+    let facts = hub.said("well", Profile::Main)[at].stream.clone().unwrap();
+    assert!(facts.width > 0 && facts.fps > 1.0 && facts.gop_frames > 0 && facts.bitrate_bps > 0, "{facts:?}");
+    assert_eq!(hub.path("well"), [(SourceState::Idle, None)], "a probe is no news");
+    assert!(hub.rings.latest_key(&"well".into(), None).is_none(), "no picture of a probe is kept");
+    let locked_from = hub.state("locked", 0, SourceState::AuthFailed, "auth_failed").await;
+    let gone_from = hub.state("gone", 0, SourceState::Offline, "connect_refused").await;
+    eventually("it is let go, and asked again", || sessions(&farm, "well").1 >= 2).await;
+
+    // Somebody wants to see it, probe or not.
+    hub.frames("well", Profile::Main, 10).await;
+    let live = hub.until("well", Profile::Main, at, "live", |s| s.state == SourceState::Live).await;
+    hub.until("well", Profile::Main, live, "idle", |s| s.state == SourceState::Idle).await;
+    // Nobody tries the wrong password again; the right one is tried soon.
+    assert!(hub.said("locked", Profile::Main)[locked_from..].iter().all(|s| s.state == SourceState::AuthFailed));
+    hub.cameras.send_replace(Arc::new(vec![
+        demand("well", &url(&farm, "well")),
+        with_login(locked, "viewer", "town-demo"),
+        demand("gone", &url(&farm, "well")),
+    ]));
+    known("locked", locked_from).await;
+    known("gone", gone_from).await;
+    hub.stop().await;
+    eventually("all is closed", || farm.stats().cameras.iter().all(|c| c.sessions == 0)).await;
 }

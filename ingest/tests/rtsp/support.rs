@@ -29,6 +29,7 @@ pub fn log() {
 pub fn quick() -> RtspConfig {
     RtspConfig {
         connects_per_s: 1_000.0,
+        probe_interval_s: 0,
         connect_burst: 100,
         connecting_max: 256,
         connecting_per_host_max: 256,
