@@ -50,10 +50,21 @@ struct Entry {
     removed: bool,
 }
 
+impl Entry {
+    /// Takes a nonce that ran out twice in a row for refused credentials; whether the credentials are refused.
+    fn doubt(&mut self, failure: &mut Failure) -> bool {
+        if failure.reason == Reason::NonceExpired && std::mem::replace(&mut self.doubted, true) {
+            failure.reason = Reason::AuthFailed;
+        }
+        failure.reason == Reason::AuthFailed
+    }
+}
+
 struct Fleet {
     limits: SessionLimits,
     key_classes: Arc<[String]>,
-    probe_interval: Option<Duration>,
+    /// Zero: nobody is probed.
+    probe_interval: Duration,
     auth_retry: Duration,
     /// Who is probed next.
     probes: BTreeSet<(Instant, StreamKey)>,
@@ -88,7 +99,7 @@ pub(crate) async fn run(
     let mut fleet = Fleet {
         limits: config.session_limits(),
         key_classes: config.key_classes.clone().into(),
-        probe_interval: Some(Duration::from_secs(config.probe_interval_s.into())).filter(|i| !i.is_zero()),
+        probe_interval: Duration::from_secs(config.probe_interval_s.into()),
         auth_retry: Duration::from_secs(config.auth_retry_s.into()),
         probes: BTreeSet::new(),
         rings,
@@ -192,10 +203,8 @@ impl Fleet {
                 self.entries.insert(key.clone(), entry);
             }
         }
-        if self.entries.get(&key).is_some_and(|entry| entry.probe_due.is_none())
-            && let Some(interval) = self.probe_interval
-        {
-            self.probe_within(&key, interval);
+        if self.entries.get(&key).is_some_and(|entry| entry.probe_due.is_none()) {
+            self.probe_within(&key, self.probe_interval);
         }
         self.settle(&key);
     }
@@ -261,7 +270,6 @@ impl Fleet {
                 stop.cancel();
             }
         }
-        let Some(entry) = self.entries.get_mut(key) else { return };
         match (&entry.plan.target, wanted) {
             (Err(problem), _) => {
                 let detail = Some(problem.clone());
@@ -347,7 +355,7 @@ impl Fleet {
         match end {
             End::Probed => self.probed(&key),
             End::Failed(failure) if !stopped && entry.probing => self.probe_failed(&key, failure),
-            End::Failed(failure) if !stopped => self.failed(&key, &failure),
+            End::Failed(failure) if !stopped => self.failed(&key, failure),
             _ => self.settle(&key),
         }
     }
@@ -366,28 +374,24 @@ impl Fleet {
                     self.governor.add(key, host, Priority::Probe, at);
                 }
                 // It is being watched, and needs no asking.
-                None => self.probe_after(&key, self.probe_interval.unwrap_or(FAR)),
+                None => self.probe_after(&key, self.probe_interval),
             }
         }
     }
 
     fn probed(&mut self, key: &StreamKey) {
         counter!("gridward_rtsp_probes_total", "outcome" => "well").increment(1);
-        self.probe_over(key, self.probe_interval.unwrap_or(FAR));
+        self.probe_over(key, self.probe_interval);
     }
 
     fn probe_failed(&mut self, key: &StreamKey, mut failure: Failure) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        if failure.reason == Reason::NonceExpired && std::mem::replace(&mut entry.doubted, true) {
-            failure.reason = Reason::AuthFailed;
-        }
-        let auth = failure.reason == Reason::AuthFailed;
+        let auth = entry.doubt(&mut failure);
         let (phase, reason) = (failure.phase.as_str(), failure.reason.as_str());
         counter!("gridward_rtsp_probes_total", "outcome" => if auth { "auth_failed" } else { "failed" }).increment(1);
         counter!("gridward_rtsp_failures_total", "phase" => phase, "reason" => reason).increment(1);
         tracing::debug!(source = %key.0, phase, reason, detail = failure.detail, "probe failed");
-        let interval = self.probe_interval.unwrap_or(FAR);
-        let wait = if auth { interval.max(self.auth_retry) } else { interval / 4 };
+        let wait = if auth { self.probe_interval.max(self.auth_retry) } else { self.probe_interval / 4 };
         entry.reporter.state(failure.state(FAR), Some(reason), Some(failure.detail), Timestamp::now());
         self.probe_over(key, wait);
     }
@@ -407,10 +411,10 @@ impl Fleet {
     }
 
     fn probe_after(&mut self, key: &StreamKey, wait: Duration) {
-        let Some(entry) = self.entries.get_mut(key).filter(|e| e.plan.probed && !e.removed) else { return };
-        if self.probe_interval.is_none() {
+        if self.probe_interval.is_zero() {
             return;
         }
+        let Some(entry) = self.entries.get_mut(key).filter(|e| e.plan.probed && !e.removed) else { return };
         let due = Instant::now() + wait;
         if let Some(before) = entry.probe_due.replace(due) {
             self.probes.remove(&(before, key.clone()));
@@ -418,13 +422,9 @@ impl Fleet {
         self.probes.insert((due, key.clone()));
     }
 
-    fn failed(&mut self, key: &StreamKey, failure: &Failure) {
+    fn failed(&mut self, key: &StreamKey, mut failure: Failure) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let mut failure = failure.clone();
-        if failure.reason == Reason::NonceExpired && std::mem::replace(&mut entry.doubted, true) {
-            failure.reason = Reason::AuthFailed;
-        }
-        let auth = failure.reason == Reason::AuthFailed;
+        let auth = entry.doubt(&mut failure);
         if !failure.was_live {
             let outcome = if auth { "auth_failed" } else { "failed" };
             counter!("gridward_rtsp_connects_total", "outcome" => outcome).increment(1);

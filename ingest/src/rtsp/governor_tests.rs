@@ -4,7 +4,7 @@ use model::{Profile, SourceId};
 
 use super::*;
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits {
         connects_per_s: 100.0,
         burst: 20.0,
@@ -17,7 +17,7 @@ fn limits() -> Limits {
     }
 }
 
-fn key(n: usize) -> StreamKey {
+pub(super) fn key(n: usize) -> StreamKey {
     (SourceId::new(format!("cam-{n}")), Profile::Sub)
 }
 

@@ -3,34 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use model::{Profile, SourceId};
-
+use super::tests::{key, limits};
 use super::*;
 
 const CAMERAS: usize = 13_000;
 /// From the permit to the answered PLAY of a camera that is well.
 const OPENING: Duration = Duration::from_millis(200);
 
-/// The defaults of `RtspConfig`; written out, because the bounds below are computed from them.
-fn limits() -> Limits {
-    Limits {
-        connects_per_s: 100.0,
-        burst: 20.0,
-        connecting_max: 64,
-        connecting_per_host_max: 8,
-        retry_min: Duration::from_secs(1),
-        retry_max: Duration::from_secs(60),
-        stable: Duration::from_secs(30),
-        auth_retry: Duration::from_secs(1_800),
-    }
-}
-
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-fn key(n: usize) -> StreamKey {
-    (SourceId::new(format!("cam-{n}")), Profile::Sub)
 }
 
 /// What happens to a camera that is tried, or that has become live.
