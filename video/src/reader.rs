@@ -1,6 +1,7 @@
 //! Readers: pull frames by number, at their own pace.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use metrics::counter;
@@ -51,6 +52,7 @@ enum Cursor {
 impl Reader {
     pub(crate) fn new(stream: Arc<Stream>, demand: Arc<Demand>, lag_ms_max: i64) -> Self {
         demand.acquire(&stream.key);
+        stream.readers.fetch_add(1, Ordering::Relaxed);
         Self { stream, demand, lag_ms_max: Some(lag_ms_max), cursor: Cursor::Start, generation: 0, held: None }
     }
 
@@ -125,6 +127,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
+        self.stream.readers.fetch_sub(1, Ordering::Relaxed);
         self.demand.release(&self.stream.key);
     }
 }

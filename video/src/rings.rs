@@ -45,6 +45,8 @@ pub(crate) struct Stream {
     pub(crate) key: StreamKey,
     state: Mutex<State>,
     pub(crate) news: Notify,
+    /// Who reads it now.
+    pub(crate) readers: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -195,6 +197,7 @@ impl Rings {
                     has_writer: false,
                 }),
                 news: Notify::new(),
+                readers: AtomicUsize::new(0),
             })
         };
         Arc::clone(self.lock_streams().entry(key.clone()).or_insert_with(new))
@@ -267,6 +270,11 @@ impl RingWriter {
         state.ring.set_track(track)
     }
 
+    /// Whether somebody reads this stream now.
+    pub fn has_readers(&self) -> bool {
+        self.stream.readers.load(Ordering::Relaxed) > 0
+    }
+
     /// Takes an access unit; O(1), never waits for a reader. Frames that cannot be used are counted and forgotten:
     /// before a track, before the first key frame, larger than the budget, or from a writer that has been replaced.
     pub fn push(&mut self, frame: NewFrame) {
@@ -280,7 +288,9 @@ impl RingWriter {
         if pushed.dropped_gops > 0 {
             town.count_dropped(pushed.dropped_gops);
         }
-        self.stream.news.notify_waiters();
+        if self.has_readers() {
+            self.stream.news.notify_waiters();
+        }
         if let Some(mark) = pushed.new_run {
             town.enqueue(&mark, &self.stream);
             gauge!("gridward_ring_bytes").set(town.bytes.load(Ordering::Relaxed) as f64);

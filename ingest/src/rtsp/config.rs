@@ -45,6 +45,8 @@ pub struct RtspConfig {
     pub first_key_ms_max: u64,
     /// Milliseconds without a frame after which a session counts as stalled and is opened anew.
     pub stall_ms: u64,
+    /// Milliseconds between two turns at which a stream that nobody watches is read; 0 to read at once what comes.
+    pub read_every_ms: u64,
     /// Stream errors within 10 s after which a session is opened anew.
     pub error_budget: u32,
     /// Seconds between two reports of a stream's facts.
@@ -78,6 +80,7 @@ impl Default for RtspConfig {
             first_frame_ms_max: 10_000,
             first_key_ms_max: 40_000,
             stall_ms: 6_000,
+            read_every_ms: 200,
             error_budget: 16,
             facts_interval_s: 5,
             teardown_batch: 250,
@@ -96,6 +99,7 @@ pub(crate) struct SessionLimits {
     pub first_frame: Duration,
     pub first_key: Duration,
     pub stall: Duration,
+    pub read_every: Duration,
     pub error_budget: u32,
     pub facts_interval: Duration,
 }
@@ -123,6 +127,8 @@ impl RtspConfig {
         }
         let (least, most) = (self.retry_ms_min, self.retry_ms_max);
         check("retry_ms_max", most.to_string(), (least..=3_600_000).contains(&most), "retry_ms_min to 3600000");
+        // Kernel buffers hold what comes in a second.
+        check("read_every_ms", self.read_every_ms.to_string(), self.read_every_ms <= 1_000, "0 to 1000");
         for (name, found) in [
             ("connect_ms_max", self.connect_ms_max),
             ("describe_ms_max", self.describe_ms_max),
@@ -146,6 +152,7 @@ impl RtspConfig {
             first_frame: Duration::from_millis(self.first_frame_ms_max),
             first_key: Duration::from_millis(self.first_key_ms_max),
             stall: Duration::from_millis(self.stall_ms),
+            read_every: Duration::from_millis(self.read_every_ms),
             error_budget: self.error_budget,
             facts_interval: Duration::from_secs(u64::from(self.facts_interval_s)),
         }

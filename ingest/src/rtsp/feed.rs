@@ -10,6 +10,7 @@ use retina::codec::{VideoFrame, VideoParameters, VideoParametersCodec};
 use video::{Codec, NewFrame, NewTrack, RingWriter, Rings};
 
 use super::health::Health;
+use super::pace::Arrivals;
 use super::plan::Plan;
 
 /// Carries the frames of one session into the rings of its profiles.
@@ -18,6 +19,7 @@ pub(crate) struct Feed {
     /// Codec string and size of the present track.
     track: Option<(String, u32, u32)>,
     last_at: Option<Timestamp>,
+    arrivals: Arrivals,
     frames: Counter,
     bytes: Counter,
     lost_packets: Counter,
@@ -31,6 +33,7 @@ impl Feed {
             writers: rings.map(writer).unwrap_or_default(),
             track: None,
             last_at: None,
+            arrivals: Arrivals::default(),
             frames: counter!("gridward_frames_total"),
             bytes: counter!("gridward_video_bytes_total"),
             lost_packets: counter!("gridward_rtsp_lost_packets_total"),
@@ -59,8 +62,14 @@ impl Feed {
         }
     }
 
-    pub(crate) fn frame(&mut self, frame: VideoFrame) {
-        let received_at = Timestamp::now();
+    /// Whether somebody reads what comes.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.writers.iter().any(RingWriter::has_readers)
+    }
+
+    /// Takes a frame that was found at `now`.
+    pub(crate) fn frame(&mut self, frame: VideoFrame, now: Timestamp) {
+        let received_at = self.arrivals.place(frame.timestamp().timestamp(), now);
         self.lost_packets.increment(u64::from(frame.loss()));
         let new = NewFrame {
             pts_90k: frame.timestamp().timestamp(),
@@ -71,8 +80,9 @@ impl Feed {
         self.last_at = Some(received_at);
         self.frames.increment(1);
         self.bytes.increment(new.data.len() as u64);
-        for writer in &mut self.writers {
-            writer.push(new.clone());
+        if let Some((last, others)) = self.writers.split_last_mut() {
+            others.iter_mut().for_each(|writer| writer.push(new.clone()));
+            last.push(new);
         }
     }
 

@@ -10,6 +10,7 @@ mod fleet;
 mod governor;
 mod health;
 mod opening;
+mod pace;
 mod plan;
 mod report;
 mod session;

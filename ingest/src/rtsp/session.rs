@@ -2,17 +2,15 @@
 //!
 //! A session never retries: it ends with a [`Failure`], and the governor decides about the next one.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use metrics::counter;
 use model::{SourceState, Timestamp};
 use retina::client::{Demuxed, SessionGroup};
 use retina::codec::{CodecItem, ParametersRef, VideoParameters};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use video::{Rings, StreamKey};
 
@@ -21,12 +19,17 @@ use super::failure::{Failure, Phase, Reason};
 use super::feed::Feed;
 use super::health::Health;
 use super::opening::Opening;
-use super::plan::{Plan, Target};
+use super::pace::{Next, Paced, Read};
+use super::plan::{Plan, Target, Transport};
 use super::report::Reporter;
 
 /// Without a key frame for so many times the limit of the first one, a running session is opened anew: cameras whose
 /// encoder hangs begin with a key frame again, while the longest GOPs of the wild pass.
 const KEY_LIMITS: u32 = 3;
+/// How often everything but the frames is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A stream of more is read at once: what comes between two turns must fit into the smallest buffers of the kernel.
+const AT_TURNS_MAX_BPS: u64 = 1_500_000;
 /// A probe watches at least so long after the first key frame, so that rates are measured,
 const PROBE_MIN: Duration = Duration::from_secs(3);
 /// and at most so long when the next key frame, which tells the GOP, does not come.
@@ -96,83 +99,99 @@ impl Job {
     }
 
     async fn receive(&self, frames: Demuxed, stream: usize, begun: Instant) -> Result<(), Failure> {
-        let mut frames = pin!(frames);
+        let mut frames = Paced::new(frames, self.limits.read_every);
         let mut feed = Feed::new(&self.plan, (!self.probe).then_some(&self.rings));
         let played = Instant::now();
         let mut health = Health::new(Duration::ZERO);
         let mut errors = Errors::new(self.limits.error_budget);
-        let mut ticks = interval(Duration::from_secs(1));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut first_key: Option<Duration> = None;
         let mut first_key_at = Duration::ZERO;
-        let mut facts_due = Duration::ZERO;
+        let (mut look_due, mut facts_due) = (Duration::ZERO, Duration::ZERO);
+        let mut read = Read::AtOnce;
+        // What one turn finds was found at the same moment.
+        let (mut now, mut wall, mut is_new_turn) = (Duration::ZERO, Timestamp::now(), true);
         loop {
             let phase = if first_key.is_some() { Phase::Stream } else { Phase::FirstFrame };
-            tokio::select! {
-                item = frames.next() => match item {
-                    None => return Err(errors.fused.unwrap_or_else(|| {
+            let next = frames.next(read).await;
+            if is_new_turn || read == Read::AtOnce {
+                (now, wall) = (played.elapsed(), Timestamp::now());
+            }
+            is_new_turn = matches!(next, Next::Turn);
+            match next {
+                Next::Item(None) => {
+                    return Err(errors.fused.unwrap_or_else(|| {
                         Failure::new(phase, Reason::ConnectionClosed, "the camera closed the session")
-                    })),
-                    Some(Err(error)) => {
-                        health.error(played.elapsed());
-                        if let Some(failure) = errors.take(Failure::from_retina(phase, &error)) {
-                            return Err(failure);
-                        }
+                    }));
+                }
+                Next::Item(Some(Err(error))) => {
+                    health.error(now);
+                    if let Some(failure) = errors.take(Failure::from_retina(phase, &error)) {
+                        return Err(failure);
                     }
-                    Some(Ok(CodecItem::VideoFrame(frame))) if frame.stream_id() == stream => {
-                        errors.fused = None;
-                        let now = played.elapsed();
-                        let (is_key, bytes) = (frame.is_random_access_point(), frame.data().len());
-                        let pts = frame.timestamp().timestamp();
-                        health.frame(now, is_key, bytes, pts, frame.loss() > 0);
-                        feed.track(&frame, || frames.streams().get(stream).and_then(video_parameters));
-                        feed.frame(frame);
-                        if is_key && first_key.is_none() && feed.has_track() {
-                            first_key = Some(begun.elapsed());
-                            self.tell(Progress::Live).await;
-                            self.reporter.data_until(feed.last_at());
-                            if self.probe {
-                                first_key_at = now;
-                                continue;
-                            }
+                }
+                Next::Item(Some(Ok(CodecItem::VideoFrame(frame)))) if frame.stream_id() == stream => {
+                    errors.fused = None;
+                    let (is_key, bytes) = (frame.is_random_access_point(), frame.data().len());
+                    let pts = frame.timestamp().timestamp();
+                    health.frame(now, is_key, bytes, pts, frame.loss() > 0);
+                    feed.track(&frame, || frames.stream().streams().get(stream).and_then(video_parameters));
+                    feed.frame(frame, wall);
+                    if is_key && first_key.is_none() && feed.has_track() {
+                        first_key = Some(begun.elapsed());
+                        first_key_at = now;
+                        self.tell(Progress::Live).await;
+                        self.reporter.data_until(feed.last_at());
+                        if !self.probe {
                             self.reporter.state(SourceState::Live, None, None, Timestamp::now());
                         }
                     }
-                    Some(Ok(_)) => {}
-                },
-                _ = ticks.tick() => {
-                    let now = played.elapsed();
-                    errors.second_passed();
-                    self.reporter.data_until(feed.last_at());
-                    if let Some(failure) = self.overdue(&health, now, phase) {
-                        return Err(failure);
+                }
+                Next::Item(Some(Ok(_))) => {}
+                Next::Turn => {
+                    let is_light = health.measured(now).bitrate_bps <= AT_TURNS_MAX_BPS;
+                    read = self.how_to_read(first_key.is_some() && is_light, &feed);
+                }
+            }
+            if now < look_due {
+                continue;
+            }
+            look_due = now + LOOK_EVERY;
+            errors.second_passed();
+            self.reporter.data_until(feed.last_at());
+            if let Some(failure) = self.overdue(&health, now, phase) {
+                return Err(failure);
+            }
+            let Some(first_frame) = first_key else { continue };
+            if self.probe {
+                let (watched, facts) = (now - first_key_at, feed.facts(&health, now, first_frame));
+                let whole = facts.as_ref().is_some_and(|f| f.gop_frames > 0);
+                if watched >= PROBE_MAX || (watched >= PROBE_MIN && whole) {
+                    self.reporter.state(SourceState::Idle, None, None, Timestamp::now());
+                    if let Some(facts) = facts {
+                        self.reporter.facts(facts, feed.last_at());
                     }
-                    let Some(first_frame) = first_key else { continue };
-                    if self.probe {
-                        let (watched, facts) = (now - first_key_at, feed.facts(&health, now, first_frame));
-                        let whole = facts.as_ref().is_some_and(|f| f.gop_frames > 0);
-                        if watched >= PROBE_MAX || (watched >= PROBE_MIN && whole) {
-                            self.reporter.state(SourceState::Idle, None, None, Timestamp::now());
-                            if let Some(facts) = facts {
-                                self.reporter.facts(facts, feed.last_at());
-                            }
-                            return Ok(());
-                        }
-                        continue;
-                    }
-                    let flaw = health.judge(now);
-                    let state = if flaw.is_some() { SourceState::Degraded } else { SourceState::Live };
-                    let detail = flaw.and_then(|_| errors.last.clone());
-                    self.reporter.state(state, flaw.map(|f| f.as_str()), detail, Timestamp::now());
-                    if now >= facts_due {
-                        facts_due = now + self.limits.facts_interval;
-                        if let Some(facts) = feed.facts(&health, now, first_frame) {
-                            self.reporter.facts(facts, feed.last_at());
-                        }
-                    }
+                    return Ok(());
+                }
+                continue;
+            }
+            let flaw = health.judge(now);
+            let state = if flaw.is_some() { SourceState::Degraded } else { SourceState::Live };
+            let detail = flaw.and_then(|_| errors.last.clone());
+            self.reporter.state(state, flaw.map(|f| f.as_str()), detail, Timestamp::now());
+            if now >= facts_due {
+                facts_due = now + self.limits.facts_interval;
+                if let Some(facts) = feed.facts(&health, now, first_frame) {
+                    self.reporter.facts(facts, feed.last_at());
                 }
             }
         }
+    }
+
+    /// At turns, unless the first picture is waited for or somebody watches. UDP has small buffers in the kernel.
+    fn how_to_read(&self, is_live: bool, feed: &Feed) -> Read {
+        let at_turns =
+            is_live && !self.limits.read_every.is_zero() && self.plan.transport == Transport::Tcp && !feed.is_watched();
+        if at_turns { Read::AtTurns } else { Read::AtOnce }
     }
 
     /// Whether the session has to be given up for want of frames.

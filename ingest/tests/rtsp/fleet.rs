@@ -177,3 +177,36 @@ async fn cameras_on_demand_are_asked_how_they_are_and_nothing_of_them_is_kept() 
     hub.stop().await;
     eventually("all is closed", || farm.stats().cameras.iter().all(|c| c.sessions == 0)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_without_viewers_is_read_at_turns_and_at_once_for_a_viewer() {
+    let farm = Farm::start_shared(farm_config(), vec![farm_camera("cam", Auth::None)]).await.unwrap();
+    let config = RtspConfig { read_every_ms: 1_000, ..quick() };
+    let hub = Hub::start(config, vec![camera("cam", &url(&farm, "cam"))]);
+    hub.live("cam", 0).await;
+    // Unwatched: over 15 frames a second come in a turn, so that looks 50 ms apart mostly find nothing new.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (mut looks, mut with_news, mut last) = (0, 0, hub.rings.stats().bytes);
+    while looks < 60 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let bytes = hub.rings.stats().bytes;
+        (looks, with_news, last) = (looks + 1, with_news + u32::from(bytes != last), bytes);
+    }
+    assert!((1..=8).contains(&with_news), "news at {with_news} of {looks} looks");
+
+    // Watched: after the first turn frames come one by one.
+    let mut reader = hub.rings.reader(&"cam".into(), Profile::Sub);
+    let began = tokio::time::Instant::now();
+    let (mut pauses, mut last) = (Vec::new(), began);
+    while pauses.len() < 30 {
+        let event = tokio::time::timeout(SOON, reader.next()).await.unwrap();
+        let now = tokio::time::Instant::now();
+        if matches!(event, video::ReadEvent::Frame(_)) && began.elapsed() > Duration::from_millis(1_500) {
+            pauses.push(now - last);
+        }
+        last = now;
+    }
+    let long = pauses.iter().filter(|pause| **pause > Duration::from_millis(500)).count();
+    assert!(long <= 1, "{pauses:?}");
+    hub.stop().await;
+}
