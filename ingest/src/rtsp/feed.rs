@@ -1,16 +1,18 @@
-//! From the library's frames to the rings.
+//! From a session's frames to the rings.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use metrics::{Counter, counter};
 use model::Timestamp;
-use model::status::StreamFacts;
-use retina::codec::{VideoFrame, VideoParameters, VideoParametersCodec};
-use video::{Codec, NewFrame, NewTrack, RingWriter, Rings};
+use model::status::{Hint, StreamFacts};
+use video::{RingWriter, Rings};
 
+use super::frames::{Arrived, Way};
 use super::health::Health;
 use super::plan::Plan;
+
+/// Who joins a stream that is not kept may wait so long for the first picture: more than people do.
+const LONG_GOP: Duration = Duration::from_secs(10);
 
 /// Carries the frames of one session into the rings of its profiles.
 pub(crate) struct Feed {
@@ -47,39 +49,38 @@ impl Feed {
         self.last_at
     }
 
-    /// Sets the track before the first frame and when a frame changes it.
-    pub(crate) fn track<'a>(&mut self, frame: &VideoFrame, parameters: impl FnOnce() -> Option<&'a VideoParameters>) {
-        if self.track.is_some() && !frame.has_new_parameters() {
-            return;
+    /// Hands a frame on, behind its parameter sets when they are new.
+    pub(crate) fn take(&mut self, arrived: Arrived) {
+        let Arrived { frame, lost, track } = arrived;
+        if let Some(track) = track {
+            self.track = Some((track.rfc6381.clone(), track.width, track.height));
+            for writer in &mut self.writers {
+                writer.set_track(track.clone());
+            }
         }
-        let Some(track) = parameters().and_then(new_track) else { return };
-        self.track = Some((track.rfc6381.clone(), track.width, track.height));
-        for writer in &mut self.writers {
-            writer.set_track(track.clone());
-        }
-    }
-
-    pub(crate) fn frame(&mut self, frame: VideoFrame) {
-        let received_at = Timestamp::now();
-        self.lost_packets.increment(u64::from(frame.loss()));
-        let new = NewFrame {
-            pts_90k: frame.timestamp().timestamp(),
-            is_key: frame.is_random_access_point(),
-            data: Bytes::from(frame.into_data()),
-            received_at,
-        };
-        self.last_at = Some(received_at);
+        self.lost_packets.increment(u64::from(lost));
+        self.last_at = Some(frame.received_at);
         self.frames.increment(1);
-        self.bytes.increment(new.data.len() as u64);
+        self.bytes.increment(frame.data.len() as u64);
         for writer in &mut self.writers {
-            writer.push(new.clone());
+            writer.push(frame.clone());
         }
     }
 
     /// What the stream is; none until its parameter sets are known.
-    pub(crate) fn facts(&self, health: &Health, now: Duration, first_frame: Duration) -> Option<StreamFacts> {
+    pub(crate) fn facts(
+        &self,
+        health: &Health,
+        now: Duration,
+        first_frame: Duration,
+        way: &Way,
+    ) -> Option<StreamFacts> {
         let (codec, width, height) = self.track.clone()?;
         let measured = health.measured(now);
+        let mut hints = way.hints.clone();
+        if health.key_distance().is_some_and(|distance| distance > LONG_GOP) {
+            hints.push(Hint::LongGop);
+        }
         Some(StreamFacts {
             codec,
             width,
@@ -88,18 +89,9 @@ impl Feed {
             bitrate_bps: measured.bitrate_bps,
             gop_frames: measured.gop_frames,
             first_frame_ms: first_frame.as_millis() as u32,
+            backend: Some(way.backend),
+            transport: Some(way.transport),
+            hints,
         })
     }
-}
-
-fn new_track(parameters: &VideoParameters) -> Option<NewTrack> {
-    let (codec, rfc6381) = match parameters.codec_params() {
-        // RFC 6381 writes the three bytes in hex; players compare without case, people read lower case.
-        VideoParametersCodec::H264 { .. } => (Codec::H264, parameters.rfc6381_codec().to_ascii_lowercase()),
-        VideoParametersCodec::H265 { .. } => (Codec::H265, parameters.rfc6381_codec().to_owned()),
-        _ => return None,
-    };
-    let (width, height) = parameters.pixel_dimensions();
-    let decoder_config = Bytes::copy_from_slice(parameters.extra_data());
-    Some(NewTrack { codec, rfc6381, width, height, decoder_config })
 }
