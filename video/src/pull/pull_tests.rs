@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use tokio::time::timeout;
@@ -88,4 +88,15 @@ async fn opening_has_its_time_and_errors_hold_no_secret() {
     let error = next(&mut pulls.begin(refused).unwrap()).await.unwrap().unwrap_err();
     let PullError::Io { kind, text } = &error else { panic!("{error:?}") };
     assert_eq!((*kind, text.as_str()), (io::ErrorKind::ConnectionRefused, "Connection refused"));
+}
+
+#[test]
+fn ffmpeg_says_nothing_on_standard_error() {
+    // It would name addresses, and at its more talkative levels the log-in.
+    let mut test = Command::new(std::env::current_exe().unwrap());
+    test.args(["--exact", "pull::tests::opening_has_its_time_and_errors_hold_no_secret", "--nocapture"]);
+    let out = test.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() && String::from_utf8_lossy(&out.stdout).contains("1 passed"), "{said}");
+    assert!(!said.contains(" @ 0x") && !said.contains("secret"), "{said}");
 }
