@@ -5,6 +5,10 @@
 mod fleet;
 #[path = "rtsp/gstreamer.rs"]
 mod gstreamer;
+#[path = "rtsp/make.rs"]
+mod make;
+#[path = "rtsp/makes.rs"]
+mod makes;
 #[path = "rtsp/misbehaviour.rs"]
 mod misbehaviour;
 #[path = "rtsp/scripted.rs"]

@@ -107,4 +107,68 @@ pub struct StreamFacts {
     pub gop_frames: u32,
     /// From DESCRIBE to the first key frame, in milliseconds.
     pub first_frame_ms: u32,
+    /// What reads the camera.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<Backend>,
+    /// How its packets travel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+    /// What could be better though the stream is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
+}
+
+/// What reads a camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// The hub's own session, over the RTSP library of that name: thousands on one machine.
+    Retina,
+    /// FFmpeg, for cameras that the other cannot take: a thread each, and few at once.
+    Ffmpeg,
+}
+
+impl Backend {
+    /// The name in the API and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Backend::Retina => "retina",
+            Backend::Ffmpeg => "ffmpeg",
+        }
+    }
+}
+
+/// How a camera's packets travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// In the RTSP connection itself.
+    Tcp,
+    /// As datagrams beside it.
+    Udp,
+}
+
+impl Transport {
+    /// The name in the API and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }
+    }
+}
+
+/// What could be better about a stream that is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Hint {
+    /// Key frames come more than 10 s apart: a viewer may wait so long for the first picture.
+    LongGop,
+    /// UDP is wished for, but brought nothing or lost too much: TCP for now.
+    UdpToTcp,
+    /// The hub's own session could not take the camera: FFmpeg does.
+    FfmpegNeeded,
 }

@@ -14,8 +14,11 @@ const KEY_FLAGS: u32 = 0x0200_0000;
 /// `trun` sample flags of a frame that depends on others and is no sync sample.
 const DELTA_FLAGS: u32 = 0x0101_0000;
 
-/// The `ftyp` and `moov` boxes that a viewer needs before the first fragment of the track.
+/// The `ftyp` and `moov` boxes that a viewer needs before the first fragment of the track; empty when it is not played.
 pub fn init_segment(track: &Track) -> Bytes {
+    if !track.codec.is_played() {
+        return Bytes::new();
+    }
     let mut out = Vec::with_capacity(700 + track.decoder_config.len());
     boxed(&mut out, b"ftyp", |b| {
         b.extend_from_slice(b"iso6");
@@ -79,6 +82,7 @@ fn sample_entry(b: &mut Vec<u8>, track: &Track) {
     let (entry, config) = match track.codec {
         Codec::H264 => (b"avc1", b"avcC"),
         Codec::H265 => (b"hvc1", b"hvcC"),
+        Codec::Mjpeg => return,
     };
     boxed(b, entry, |b| {
         u32s(b, &[0, 1, 0, 0, 0, 0]);

@@ -14,6 +14,8 @@ pub enum Codec {
     H264,
     /// H.265 / HEVC.
     H265,
+    /// Motion JPEG: each frame a whole picture. Stills and checks are made of it; no browser plays it as video.
+    Mjpeg,
 }
 
 impl Codec {
@@ -22,7 +24,13 @@ impl Codec {
         match self {
             Codec::H264 => "h264",
             Codec::H265 => "h265",
+            Codec::Mjpeg => "mjpeg",
         }
+    }
+
+    /// Whether viewers get it as video, wrapped in MP4; else as stills only.
+    pub fn is_played(self) -> bool {
+        self != Codec::Mjpeg
     }
 }
 
@@ -37,7 +45,7 @@ pub struct NewTrack {
     pub width: u32,
     /// Displayed height in pixels.
     pub height: u32,
-    /// The payload of the `avcC` or `hvcC` box (ISO/IEC 14496-15), without box header.
+    /// The payload of the `avcC` or `hvcC` box (ISO/IEC 14496-15), without box header; empty for Motion JPEG.
     pub decoder_config: Bytes,
 }
 
@@ -54,7 +62,7 @@ pub struct Track {
     pub width: u32,
     /// Displayed height in pixels.
     pub height: u32,
-    /// The payload of the `avcC` or `hvcC` box (ISO/IEC 14496-15), without box header.
+    /// The payload of the `avcC` or `hvcC` box (ISO/IEC 14496-15), without box header; empty for Motion JPEG.
     pub decoder_config: Bytes,
 }
 
@@ -65,7 +73,7 @@ pub struct NewFrame {
     pub pts_90k: i64,
     /// Whether decoding can begin here.
     pub is_key: bool,
-    /// NAL units, each behind its length in 4 bytes, without parameter sets.
+    /// NAL units, each behind its length in 4 bytes, without parameter sets; or a JPEG.
     pub data: Bytes,
     /// When the hub had it whole, by the hub's clock.
     pub received_at: Timestamp,
@@ -88,7 +96,7 @@ pub struct Frame {
     pub is_key: bool,
     /// When the hub had it whole, by the hub's clock.
     pub received_at: Timestamp,
-    /// NAL units, each behind its length in 4 bytes, without parameter sets.
+    /// NAL units, each behind its length in 4 bytes, without parameter sets; or a JPEG.
     pub data: Bytes,
     pub(crate) fragment: OnceLock<Bytes>,
 }

@@ -12,6 +12,7 @@ pub(crate) fn coded(codec: Codec, graph: &str) -> (NewTrack, Bytes) {
     let (encoder, format) = match codec {
         Codec::H264 => ("libx264", "h264"),
         Codec::H265 => ("libx265", "hevc"),
+        Codec::Mjpeg => ("mjpeg", "mjpeg"),
     };
     let out = Command::new("ffmpeg")
         .args(["-v", "error", "-f", "lavfi", "-i", graph, "-frames:v", "1", "-pix_fmt", "yuv420p"])
@@ -19,11 +20,17 @@ pub(crate) fn coded(codec: Codec, graph: &str) -> (NewTrack, Bytes) {
         .output()
         .expect("ffmpeg is installed");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    if codec == Codec::Mjpeg {
+        let decoder_config = Bytes::new();
+        let track = NewTrack { codec, rfc6381: "mp4v.6C".into(), width: 640, height: 360, decoder_config };
+        return (track, Bytes::from(out.stdout));
+    }
     let (mut sets, mut frame) = (Vec::new(), Vec::new());
     for unit in units(&out.stdout) {
         let is_set = match codec {
             Codec::H264 => matches!(unit[0] & 0x1F, 7 | 8),
             Codec::H265 => matches!(unit[0] >> 1 & 0x3F, 32..=34),
+            Codec::Mjpeg => false,
         };
         if is_set {
             sets.push(unit);
@@ -63,12 +70,14 @@ fn config(codec: Codec, sets: &[&[u8]]) -> Vec<u8> {
     let mut out = match codec {
         Codec::H264 => vec![1, sets[0][1], sets[0][2], sets[0][3], 0xFF],
         Codec::H265 => [vec![0; 22], vec![sets.len() as u8]].concat(),
+        Codec::Mjpeg => return Vec::new(),
     };
     for set in sets {
         match codec {
             Codec::H264 if set[0] & 0x1F == 7 => out.push(0xE1),
             Codec::H264 => out.push(1),
             Codec::H265 => out.extend([set[0] >> 1, 0, 1]),
+            Codec::Mjpeg => {}
         }
         out.extend((set.len() as u16).to_be_bytes());
         out.extend_from_slice(set);

@@ -25,7 +25,7 @@ fn stills(config: Config) -> (Rings, Stills) {
 
 #[tokio::test]
 async fn a_key_frame_of_either_codec_becomes_a_jpeg_of_its_size() {
-    for codec in [Codec::H264, Codec::H265] {
+    for codec in [Codec::H264, Codec::H265, Codec::Mjpeg] {
         let (rings, stills) = stills(Config::default());
         let (mut writer, data) = writer(&rings, Profile::Sub, codec, "testsrc=s=640x360");
         writer.push(key_frame(&data));

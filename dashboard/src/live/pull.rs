@@ -28,8 +28,14 @@ pub(super) enum Pulled {
 
 /// A tile's source of pictures. Keeps the stream wanted while it lives.
 pub(super) enum Pull {
-    Video(Reader),
+    Video(VideoPull),
     Stills(Box<StillPull>),
+}
+
+pub(super) struct VideoPull {
+    reader: Reader,
+    /// Whether the present track is one that is played as video.
+    played: bool,
 }
 
 pub(super) struct StillPull {
@@ -49,7 +55,7 @@ impl Pull {
     pub(super) fn new(rings: &Rings, stills: &Stills, source: &SourceId, profile: Profile, mode: Mode) -> Self {
         let reader = rings.reader(source, profile);
         match mode {
-            Mode::Video => Pull::Video(reader),
+            Mode::Video => Pull::Video(VideoPull { reader, played: true }),
             Mode::Jpeg => {
                 let mut pace = interval(LOOK);
                 pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -70,12 +76,25 @@ impl Pull {
     /// The next picture, or word about pictures; waits for it.
     pub(super) async fn next(&mut self) -> Pulled {
         match self {
-            Pull::Video(reader) => match reader.next().await {
-                ReadEvent::Track(track, init) => Pulled::Track(track, Some(init)),
-                ReadEvent::Frame(frame) => Pulled::Frame(frame),
-                ReadEvent::Lagged { missed } => Pulled::Lagged(missed),
-            },
+            Pull::Video(pull) => pull.next().await,
             Pull::Stills(pull) => pull.next().await,
+        }
+    }
+}
+
+impl VideoPull {
+    /// Of a track that is not played only its name is told: the client asks for stills then.
+    async fn next(&mut self) -> Pulled {
+        loop {
+            match self.reader.next().await {
+                ReadEvent::Track(track, init) => {
+                    self.played = track.codec.is_played();
+                    return Pulled::Track(track, self.played.then_some(init));
+                }
+                ReadEvent::Frame(frame) if self.played => return Pulled::Frame(frame),
+                ReadEvent::Lagged { missed } if self.played => return Pulled::Lagged(missed),
+                ReadEvent::Frame(_) | ReadEvent::Lagged { .. } => {}
+            }
         }
     }
 }

@@ -51,6 +51,13 @@ pub struct RtspConfig {
     pub error_budget: u32,
     /// Seconds between two reports of a stream's facts.
     pub facts_interval_s: u32,
+    /// Failures in a row, of kinds that FFmpeg may take (a description that cannot be read, errors in the stream), after which
+    /// a camera is read by FFmpeg; 0 for never. The tag `backend` (`retina`, `ffmpeg`, `auto`) of a camera overrides it.
+    pub ffmpeg_after_failures: u32,
+    /// Cameras read by FFmpeg at the same time: each costs a thread and some megabytes. More stay with the usual session.
+    pub ffmpeg_sessions_max: usize,
+    /// Seconds for which a camera with the tag `transport=udp` is read over TCP after UDP brought nothing or lost too much.
+    pub udp_retry_s: u32,
     /// Sessions that are torn down at the same time when the hub stops.
     pub teardown_batch: usize,
     /// Milliseconds that tearing down may take in all.
@@ -83,6 +90,9 @@ impl Default for RtspConfig {
             read_every_ms: 200,
             error_budget: 16,
             facts_interval_s: 5,
+            ffmpeg_after_failures: 3,
+            ffmpeg_sessions_max: 32,
+            udp_retry_s: 1_800,
             teardown_batch: 250,
             teardown_ms_max: 5_000,
         }
@@ -121,11 +131,14 @@ impl RtspConfig {
             ("connecting_per_host_max", self.connecting_per_host_max as u64, 1, "1 or more"),
             ("retry_ms_min", self.retry_ms_min, 100, "100 or more"),
             ("facts_interval_s", u64::from(self.facts_interval_s), 1, "1 or more"),
+            ("udp_retry_s", u64::from(self.udp_retry_s), 1, "1 or more"),
             ("teardown_batch", self.teardown_batch as u64, 1, "1 or more"),
         ] {
             check(name, found.to_string(), found >= least, expected);
         }
         let (least, most) = (self.retry_ms_min, self.retry_ms_max);
+        let sessions = self.ffmpeg_sessions_max;
+        check("ffmpeg_sessions_max", sessions.to_string(), sessions <= 4_096, "0 to 4096");
         check("retry_ms_max", most.to_string(), (least..=3_600_000).contains(&most), "retry_ms_min to 3600000");
         // Kernel buffers hold what comes in a second.
         check("read_every_ms", self.read_every_ms.to_string(), self.read_every_ms <= 1_000, "0 to 1000");
@@ -155,6 +168,14 @@ impl RtspConfig {
             read_every: Duration::from_millis(self.read_every_ms),
             error_budget: self.error_budget,
             facts_interval: Duration::from_secs(u64::from(self.facts_interval_s)),
+        }
+    }
+
+    pub(crate) fn attempt_policy(&self) -> super::attempts::Policy {
+        super::attempts::Policy {
+            ffmpeg_after: self.ffmpeg_after_failures,
+            udp_retry: Duration::from_secs(self.udp_retry_s.into()),
+            stable: Duration::from_secs(self.stable_s.into()),
         }
     }
 

@@ -4,6 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use model::SourceState;
+use video::PullError;
+
+use super::attempts::{Attempt, ffmpeg_may_take};
 
 /// Where a session stood when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,14 @@ pub(crate) enum Reason {
     /// The camera does not know the session any more.
     SessionLost,
     TransportRefused,
+    /// UDP was agreed, and no packet comes by it.
+    UdpSilent,
+    /// Too many packets are lost on UDP.
+    UdpLoss,
+    /// The camera needs FFmpeg, and all places of it are taken.
+    BackendFull,
+    /// The camera is to be read by FFmpeg, and this hub has none.
+    NoBackend,
     /// Any other refusal.
     Refused,
     /// The description cannot be understood.
@@ -95,6 +106,10 @@ impl Reason {
             Reason::SessionLimit => "session_limit",
             Reason::SessionLost => "session_lost",
             Reason::TransportRefused => "transport_refused",
+            Reason::UdpSilent => "udp_silent",
+            Reason::UdpLoss => "udp_loss",
+            Reason::BackendFull => "backend_full",
+            Reason::NoBackend => "no_backend",
             Reason::Refused => "refused",
             Reason::BadDescription => "bad_description",
             Reason::NoVideo => "no_video",
@@ -125,6 +140,8 @@ pub(crate) struct Failure {
 
 /// A camera that broke off and is tried again so soon is told as connecting.
 const BRIEF_WAIT: Duration = Duration::from_secs(3);
+/// Who says so.
+const FFMPEG: &str = "FFmpeg";
 /// The longest detail kept, in characters: a camera's own words are part of it.
 const DETAIL_CHARS_MAX: usize = 200;
 
@@ -150,11 +167,44 @@ impl Failure {
         Self { phase, reason, detail, was_live: phase == Phase::Stream }
     }
 
+    /// Judges an error of FFmpeg's readers.
+    pub(crate) fn from_pull(phase: Phase, error: &PullError) -> Self {
+        let opening = phase == Phase::Describe;
+        let (phase, reason) = match error {
+            PullError::NotBuilt => (Phase::Connect, Reason::NoBackend),
+            PullError::Full(_) => (Phase::Connect, Reason::BackendFull),
+            PullError::Unauthorized if opening => (phase, Reason::AuthFailed),
+            PullError::Unauthorized => (phase, Reason::NonceExpired),
+            PullError::NotFound => (phase, Reason::NotFound),
+            PullError::Refused(_) => (phase, Reason::Refused),
+            PullError::OpenTimeout(_) => (phase, Reason::DescribeTimeout),
+            PullError::NoVideo => (phase, Reason::NoVideo),
+            PullError::Codec(_) => (phase, Reason::UnsupportedCodec),
+            PullError::Io { kind, .. } if opening => (Phase::Connect, by_kind(*kind)),
+            PullError::Io { .. } => (phase, Reason::ConnectionLost),
+            PullError::Broken(_) if opening => (phase, Reason::BadDescription),
+            PullError::Broken(_) => (phase, Reason::StreamErrors),
+        };
+        Self::new(phase, reason, format!("{FFMPEG}: {error}"))
+    }
+
+    /// What the usual session, standing in for FFmpeg, fails with is told as what it is for want of.
+    pub(crate) fn in_attempt(self, attempt: &Attempt) -> Self {
+        if attempt.may_stand_in && ffmpeg_may_take(&self) && !self.detail.starts_with(FFMPEG) {
+            let detail =
+                format!("{}: {}; FFmpeg might take it, all its places are in use", self.reason.as_str(), self.detail);
+            return Self { reason: Reason::BackendFull, detail, ..self };
+        }
+        self
+    }
+
     /// What people see while the next try is `wait` away.
     pub(crate) fn state(&self, wait: Duration) -> SourceState {
         match self.reason {
             Reason::AuthFailed => SourceState::AuthFailed,
             Reason::NoFrames | Reason::NoKeyFrame => SourceState::Stalled,
+            // TCP is next, and soon.
+            Reason::UdpSilent | Reason::UdpLoss if wait <= BRIEF_WAIT => SourceState::Connecting,
             // A session that broke may be back in a moment: only a failed try, or a long wait, makes it offline.
             _ if self.was_live && wait <= BRIEF_WAIT => SourceState::Connecting,
             _ => SourceState::Offline,
@@ -182,12 +232,18 @@ fn by_status(status: u16) -> Reason {
 fn by_os_error(text: &str) -> Reason {
     let code = text.rsplit_once("(os error ").and_then(|(_, rest)| rest.trim_end_matches(')').parse().ok());
     match code.map(|code| io::Error::from_raw_os_error(code).kind()) {
-        Some(io::ErrorKind::ConnectionRefused) => Reason::ConnectRefused,
-        Some(io::ErrorKind::TimedOut) => Reason::ConnectTimeout,
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => Reason::HostUnreachable,
-        Some(_) => Reason::ConnectFailed,
+        Some(kind) => by_kind(kind),
         None if text.contains("lookup") => Reason::NameNotFound,
         None => Reason::ConnectFailed,
+    }
+}
+
+fn by_kind(kind: io::ErrorKind) -> Reason {
+    match kind {
+        io::ErrorKind::ConnectionRefused => Reason::ConnectRefused,
+        io::ErrorKind::TimedOut => Reason::ConnectTimeout,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Reason::HostUnreachable,
+        _ => Reason::ConnectFailed,
     }
 }
 

@@ -1,17 +1,19 @@
-//! From the library's frames to the rings.
+//! From a session's frames to the rings.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use metrics::{Counter, counter};
 use model::Timestamp;
-use model::status::StreamFacts;
-use retina::codec::{VideoFrame, VideoParameters, VideoParametersCodec};
-use video::{Codec, NewFrame, NewTrack, RingWriter, Rings};
+use model::status::{Hint, StreamFacts};
+use video::{RingWriter, Rings};
 
+use super::frames::{Arrived, Way};
 use super::health::Health;
 use super::pace::Arrivals;
 use super::plan::Plan;
+
+/// Who joins a stream that is not kept may wait so long for the first picture: more than people do.
+const LONG_GOP: Duration = Duration::from_secs(10);
 
 /// Carries the frames of one session into the rings of its profiles.
 pub(crate) struct Feed {
@@ -50,46 +52,45 @@ impl Feed {
         self.last_at
     }
 
-    /// Sets the track before the first frame and when a frame changes it.
-    pub(crate) fn track<'a>(&mut self, frame: &VideoFrame, parameters: impl FnOnce() -> Option<&'a VideoParameters>) {
-        if self.track.is_some() && !frame.has_new_parameters() {
-            return;
-        }
-        let Some(track) = parameters().and_then(new_track) else { return };
-        self.track = Some((track.rfc6381.clone(), track.width, track.height));
-        for writer in &mut self.writers {
-            writer.set_track(track.clone());
-        }
-    }
-
     /// Whether somebody reads what comes.
     pub(crate) fn is_watched(&self) -> bool {
         self.writers.iter().any(RingWriter::has_readers)
     }
 
-    /// Takes a frame that was found at `now`.
-    pub(crate) fn frame(&mut self, frame: VideoFrame, now: Timestamp) {
-        let received_at = self.arrivals.place(frame.timestamp().timestamp(), now);
-        self.lost_packets.increment(u64::from(frame.loss()));
-        let new = NewFrame {
-            pts_90k: frame.timestamp().timestamp(),
-            is_key: frame.is_random_access_point(),
-            data: Bytes::from(frame.into_data()),
-            received_at,
-        };
-        self.last_at = Some(received_at);
+    /// Hands on a frame that was found at `now`, behind its parameter sets when they are new.
+    pub(crate) fn take(&mut self, arrived: Arrived, now: Timestamp) {
+        let Arrived { mut frame, lost, track } = arrived;
+        if let Some(track) = track {
+            self.track = Some((track.rfc6381.clone(), track.width, track.height));
+            for writer in &mut self.writers {
+                writer.set_track(track.clone());
+            }
+        }
+        frame.received_at = self.arrivals.place(frame.pts_90k, now);
+        self.lost_packets.increment(u64::from(lost));
+        self.last_at = Some(frame.received_at);
         self.frames.increment(1);
-        self.bytes.increment(new.data.len() as u64);
+        self.bytes.increment(frame.data.len() as u64);
         if let Some((last, others)) = self.writers.split_last_mut() {
-            others.iter_mut().for_each(|writer| writer.push(new.clone()));
-            last.push(new);
+            others.iter_mut().for_each(|writer| writer.push(frame.clone()));
+            last.push(frame);
         }
     }
 
     /// What the stream is; none until its parameter sets are known.
-    pub(crate) fn facts(&self, health: &Health, now: Duration, first_frame: Duration) -> Option<StreamFacts> {
+    pub(crate) fn facts(
+        &self,
+        health: &Health,
+        now: Duration,
+        first_frame: Duration,
+        way: &Way,
+    ) -> Option<StreamFacts> {
         let (codec, width, height) = self.track.clone()?;
         let measured = health.measured(now);
+        let mut hints = way.hints.clone();
+        if health.key_distance().is_some_and(|distance| distance > LONG_GOP) {
+            hints.push(Hint::LongGop);
+        }
         Some(StreamFacts {
             codec,
             width,
@@ -98,18 +99,9 @@ impl Feed {
             bitrate_bps: measured.bitrate_bps,
             gop_frames: measured.gop_frames,
             first_frame_ms: first_frame.as_millis() as u32,
+            backend: Some(way.backend),
+            transport: Some(way.transport),
+            hints,
         })
     }
-}
-
-fn new_track(parameters: &VideoParameters) -> Option<NewTrack> {
-    let (codec, rfc6381) = match parameters.codec_params() {
-        // RFC 6381 writes the three bytes in hex; players compare without case, people read lower case.
-        VideoParametersCodec::H264 { .. } => (Codec::H264, parameters.rfc6381_codec().to_ascii_lowercase()),
-        VideoParametersCodec::H265 { .. } => (Codec::H265, parameters.rfc6381_codec().to_owned()),
-        _ => return None,
-    };
-    let (width, height) = parameters.pixel_dimensions();
-    let decoder_config = Bytes::copy_from_slice(parameters.extra_data());
-    Some(NewTrack { codec, rfc6381, width, height, decoder_config })
 }

@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use video::{Rings, StreamKey};
+use video::{Pulls, Rings, StreamKey};
 
+use super::attempts::{Attempt, Attempts, Policy};
 use super::config::SessionLimits;
 use super::failure::{Failure, Phase, Reason};
 use super::governor::{Ended, Governor, Priority};
@@ -46,6 +47,11 @@ struct Entry {
     probing: bool,
     /// When it is asked next; it stands in `Fleet::probes` under that.
     probe_due: Option<Instant>,
+    attempts: Attempts,
+    /// How its session was made; what it is while none runs says nothing.
+    attempt: Option<Attempt>,
+    /// When its session's first key frame came.
+    live_at: Option<Instant>,
     /// It has left the registry; goes when its session has ended.
     removed: bool,
 }
@@ -61,6 +67,8 @@ impl Entry {
 }
 
 struct Fleet {
+    policy: Policy,
+    pulls: Pulls,
     limits: SessionLimits,
     key_classes: Arc<[String]>,
     /// Zero: nobody is probed.
@@ -97,6 +105,8 @@ pub(crate) async fn run(
     });
     let mut demand = rings.demand();
     let mut fleet = Fleet {
+        policy: config.attempt_policy(),
+        pulls: Pulls::new(config.ffmpeg_sessions_max),
         limits: config.session_limits(),
         key_classes: config.key_classes.clone().into(),
         probe_interval: Duration::from_secs(config.probe_interval_s.into()),
@@ -182,6 +192,7 @@ impl Fleet {
                 }
                 // Its ladder, or its wait for other credentials, is over.
                 (entry.governed, entry.probing) = (false, false);
+                entry.attempts = Attempts::default();
                 self.governor.remove(&key);
                 // Soon, since somebody has mended it; not all of an import at once.
                 self.probe_within(&key, Duration::from_secs(10));
@@ -198,6 +209,9 @@ impl Fleet {
                     doubted: false,
                     probing: false,
                     probe_due: None,
+                    attempts: Attempts::default(),
+                    attempt: None,
+                    live_at: None,
                     removed: false,
                 };
                 self.entries.insert(key.clone(), entry);
@@ -302,6 +316,8 @@ impl Fleet {
             let Ok(target) = entry.plan.target.clone() else { continue };
             let group = self.groups.entry(Arc::clone(&target.host)).or_default();
             let stop = CancellationToken::new();
+            let attempt = entry.attempts.next(entry.plan.backend, entry.plan.transport, self.began.elapsed());
+            (entry.attempt, entry.live_at) = (Some(attempt), None);
             let job = Job {
                 plan: entry.plan.clone(),
                 target,
@@ -310,6 +326,8 @@ impl Fleet {
                 reporter: Arc::clone(&entry.reporter),
                 limits: self.limits.clone(),
                 progress: self.progress.clone(),
+                attempt,
+                pulls: self.pulls.clone(),
                 ended_at: entry.ended_at,
                 stop: stop.clone(),
                 probe: entry.probing,
@@ -332,6 +350,7 @@ impl Fleet {
             Progress::Playing => self.governor.playing(key),
             Progress::Live => {
                 counter!("gridward_rtsp_connects_total", "outcome" => "live").increment(1);
+                entry.live_at = Some(Instant::now());
                 let now = self.now();
                 self.governor.live(key, now);
             }
@@ -351,6 +370,10 @@ impl Fleet {
         let stopped = entry.session.take().is_some_and(|stop| stop.is_cancelled());
         if entry.removed {
             return self.drop_entry(&key);
+        }
+        if let (End::Failed(failure), false, Some(attempt)) = (&end, stopped, entry.attempt.take()) {
+            let lived = entry.live_at.take().map(|at| at.elapsed());
+            entry.attempts.ended(attempt, failure, lived, self.began.elapsed(), &self.policy);
         }
         match end {
             End::Probed => self.probed(&key),
@@ -471,6 +494,10 @@ impl Fleet {
             tracing::warn!(sessions = left, "sessions were cut off without TEARDOWN");
         }
         self.sessions.shutdown().await;
+        // FFmpeg's threads see within a moment that nobody wants more, and say goodbye to their cameras.
+        if timeout(Duration::from_secs(2), self.pulls.ended()).await.is_err() {
+            tracing::warn!("a thread of FFmpeg was left behind");
+        }
     }
 }
 

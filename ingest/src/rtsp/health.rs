@@ -127,6 +127,18 @@ impl Health {
         now.saturating_sub(self.last_key.unwrap_or(self.began))
     }
 
+    /// The time between the last two key frames.
+    pub(crate) fn key_distance(&self) -> Option<Duration> {
+        self.key_distance
+    }
+
+    /// Of the last seconds' frames, the share with losses before them; none before a window has passed.
+    pub(crate) fn loss_share(&self, now: Duration) -> Option<f32> {
+        let measured = now.saturating_sub(self.began) > Duration::from_secs(WINDOW_S + 1);
+        let (frames, losses) = self.window(now).fold((0, 0), |(f, l), s| (f + s.frames, l + s.losses));
+        (measured && frames > 0).then(|| losses as f32 / frames as f32)
+    }
+
     /// Errors and losses within the window.
     pub(crate) fn losses(&self, now: Duration) -> u32 {
         self.window(now).map(|s| s.losses).sum()

@@ -3,15 +3,18 @@
 //! Belongs here: everything between a camera's address and the rings. Does not belong here: what frames become (`video`),
 //! what a state means for people (`alerting`), where cameras and credentials are kept (`storage`).
 
+mod attempts;
 mod config;
 mod failure;
 mod feed;
 mod fleet;
+mod frames;
 mod governor;
 mod health;
 mod opening;
 mod pace;
 mod plan;
+mod pulling;
 mod report;
 mod session;
 

@@ -8,14 +8,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use retina::client::{Demuxed, Described, PlayOptions, Session, SessionGroup, SessionOptions, SetupOptions};
+use model::status::{Backend, Transport};
+use retina::client::{Described, PlayOptions, Session, SessionGroup, SessionOptions, SetupOptions};
 use retina::codec::FrameFormat;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
+use video::{PullError, Pulls};
 
+use super::attempts::Attempt;
 use super::config::SessionLimits;
 use super::failure::{Failure, Phase, Reason};
-use super::plan::{Plan, Target, Transport};
+use super::frames::{Frames, Retina};
+use super::plan::{Plan, Target};
+use super::pulling;
 
 /// How long after the end of a session its successor waits until the camera knows of the end: a TEARDOWN on the old
 /// connection has 5 s in the library.
@@ -28,7 +33,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(1);
 /// Time that the library's parser may work on one answer: usual answers take less than a millisecond, and a busy
 /// machine may stretch that a hundred times.
 const BUSY_LIMIT: Duration = Duration::from_millis(500);
-/// The RTP clock of H.264 and H.265 (RFC 6184, RFC 7798).
+/// The RTP clock of H.264, H.265 and JPEG (RFC 6184, RFC 7798, RFC 2435).
 const CLOCK_RATE_HZ: u32 = 90_000;
 
 /// What to open, and within which limits.
@@ -37,17 +42,28 @@ pub(crate) struct Opening<'a> {
     pub target: &'a Target,
     pub group: &'a Arc<SessionGroup>,
     pub limits: &'a SessionLimits,
+    pub attempt: Attempt,
+    pub pulls: &'a Pulls,
     /// When the last session of this stream ended.
     pub ended_at: Option<Instant>,
 }
 
 impl Opening<'_> {
-    /// Frames to come, and the number of the stream they belong to.
-    pub(crate) async fn open(&self) -> Result<(Demuxed, usize), Failure> {
+    /// The frames to come.
+    pub(crate) async fn open(&self) -> Result<Frames, Failure> {
         self.await_stale().await;
+        if self.attempt.backend == Backend::Ffmpeg {
+            let request = pulling::request(self.target, self.plan, self.attempt.transport, self.limits);
+            let limit = request.open_limit;
+            match self.pulls.begin(request) {
+                Ok(pull) => return pulling::opened(pull, limit).await,
+                Err(PullError::Full(_)) if self.attempt.may_stand_in => {}
+                Err(error) => return Err(Failure::from_pull(Phase::Connect, &error)),
+            }
+        }
         let mut session = self.describe().await?;
         let stream = choose_stream(&session)?;
-        let transport = match self.plan.transport {
+        let transport = match self.attempt.transport {
             Transport::Tcp => retina::client::Transport::Tcp(Default::default()),
             Transport::Udp => retina::client::Transport::Udp(Default::default()),
         };
@@ -55,7 +71,7 @@ impl Opening<'_> {
         within(Phase::Setup, self.limits.setup, session.setup(stream, options)).await?;
         let playing = within(Phase::Play, self.limits.play, session.play(PlayOptions::default())).await?;
         let frames = playing.demuxed().map_err(|e| Failure::from_retina(Phase::Play, &e))?;
-        Ok((frames, stream))
+        Ok(Frames::Retina(Retina::new(frames, stream)))
     }
 
     async fn await_stale(&self) {
@@ -144,7 +160,9 @@ impl<F: Future> Future for Busy<F> {
 fn choose_stream(session: &Session<Described>) -> Result<usize, Failure> {
     let streams = session.streams();
     let ours = |s: &retina::client::Stream| {
-        s.media() == "video" && matches!(s.encoding_name(), "h264" | "h265") && s.clock_rate_hz() == CLOCK_RATE_HZ
+        s.media() == "video"
+            && matches!(s.encoding_name(), "h264" | "h265" | "jpeg")
+            && s.clock_rate_hz() == CLOCK_RATE_HZ
     };
     if let Some(found) = streams.iter().position(ours) {
         return Ok(found);

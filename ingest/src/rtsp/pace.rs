@@ -4,11 +4,11 @@
 //! taken at once. Without a viewer the kernel may gather what comes, and a turn takes it all: a third of the cost. What
 //! is said of the stream (`health`) and when the session ends is decided elsewhere.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use futures::Stream;
 use model::Timestamp;
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -27,44 +27,45 @@ pub(crate) enum Read {
 /// What comes next.
 #[derive(Debug)]
 pub(crate) enum Next<T> {
-    /// An item of the stream; none at its end.
-    Item(Option<T>),
+    /// What the stream had.
+    Item(T),
     /// Nothing more for now: time to look at everything else. Comes at least once a second while the stream waits.
     Turn,
 }
 
-/// A stream, read at a pace. The stream must not need its waker for what its next poll cannot see.
-pub(crate) struct Paced<S> {
-    stream: S,
+/// Decides when one stream is read.
+pub(crate) struct Pace {
     every: Duration,
     turn: Pin<Box<Sleep>>,
     /// Waits for the next turn, whatever comes.
     resting: bool,
 }
 
-impl<S: Stream + Unpin> Paced<S> {
+impl Pace {
     /// Turns come each `every`.
-    pub(crate) fn new(stream: S, every: Duration) -> Self {
-        Self { stream, every, turn: Box::pin(sleep(LOOK)), resting: false }
+    pub(crate) fn new(every: Duration) -> Self {
+        Self { every, turn: Box::pin(sleep(LOOK)), resting: false }
     }
 
-    pub(crate) fn stream(&self) -> &S {
-        &self.stream
+    /// What `poll` finds next, or a turn. At turns it is polled with a waker that does nothing: what has come since must be
+    /// found without it. Cancel-safe.
+    pub(crate) async fn next<T>(&mut self, read: Read, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Next<T> {
+        poll_fn(|cx| self.poll(read, &mut poll, cx)).await
     }
 
-    /// The next item, or a turn. Cancel-safe.
-    pub(crate) async fn next(&mut self, read: Read) -> Next<S::Item> {
-        std::future::poll_fn(|cx| self.poll(read, cx)).await
-    }
-
-    fn poll(&mut self, read: Read, cx: &mut Context<'_>) -> Poll<Next<S::Item>> {
+    fn poll<T>(
+        &mut self,
+        read: Read,
+        poll: &mut impl FnMut(&mut Context<'_>) -> Poll<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Next<T>> {
         if self.resting {
             ready!(self.turn.as_mut().poll(cx));
             self.resting = false;
         }
         match read {
             Read::AtOnce => {
-                if let Poll::Ready(item) = Pin::new(&mut self.stream).poll_next(cx) {
+                if let Poll::Ready(item) = poll(cx) {
                     return Poll::Ready(Next::Item(item));
                 }
                 ready!(self.turn.as_mut().poll(cx));
@@ -72,8 +73,7 @@ impl<S: Stream + Unpin> Paced<S> {
             }
             Read::AtTurns => {
                 // The socket's news wakes nobody: the turn does.
-                let mut quiet = Context::from_waker(Waker::noop());
-                if let Poll::Ready(item) = Pin::new(&mut self.stream).poll_next(&mut quiet) {
+                if let Poll::Ready(item) = poll(&mut Context::from_waker(Waker::noop())) {
                     return Poll::Ready(Next::Item(item));
                 }
                 self.turn.as_mut().reset(Instant::now() + self.every);

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use futures::channel::mpsc;
-use futures::stream;
 use model::Timestamp;
 use proptest::prelude::*;
 
@@ -13,57 +13,57 @@ fn ms(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap()
 }
 
+/// What waits in a channel.
+fn of<T>(rx: &mut mpsc::UnboundedReceiver<T>) -> impl FnMut(&mut Context<'_>) -> Poll<Option<T>> {
+    |cx| rx.poll_next_unpin(cx)
+}
+
 #[tokio::test]
 async fn at_turns_what_comes_wakes_nobody_and_all_of_it_is_taken() {
-    let (tx, rx) = mpsc::unbounded();
-    let mut paced = Paced::new(rx, EVERY);
-    assert!(matches!(paced.next(Read::AtTurns).await, Next::Turn));
+    let (tx, mut rx) = mpsc::unbounded();
+    let mut pace = Pace::new(EVERY);
+    assert!(matches!(pace.next(Read::AtTurns, of(&mut rx)).await, Next::Turn));
     let begun = Instant::now();
     for n in 0..3 {
         tx.unbounded_send(n).unwrap();
     }
     for n in 0..3 {
-        let Next::Item(Some(found)) = paced.next(Read::AtTurns).await else { panic!("no item {n}") };
+        let Next::Item(Some(found)) = pace.next(Read::AtTurns, of(&mut rx)).await else { panic!("no item {n}") };
         assert_eq!(found, n);
         assert!(begun.elapsed() >= EVERY - Duration::from_millis(2), "{:?}", begun.elapsed());
     }
-    assert!(matches!(paced.next(Read::AtTurns).await, Next::Turn));
+    assert!(matches!(pace.next(Read::AtTurns, of(&mut rx)).await, Next::Turn));
+    drop(tx);
+    assert!(matches!(pace.next(Read::AtTurns, of(&mut rx)).await, Next::Item(None)));
 }
 
 #[tokio::test]
 async fn at_once_nothing_waits_for_a_turn() {
-    let (tx, rx) = mpsc::unbounded();
-    let mut paced = Paced::new(rx, Duration::from_secs(600));
+    let (tx, mut rx) = mpsc::unbounded();
+    let mut pace = Pace::new(Duration::from_secs(600));
+    let sender = tx.clone();
     tokio::spawn(async move {
         tokio::task::yield_now().await;
-        tx.unbounded_send(1).unwrap();
-        std::future::pending::<()>().await;
-        drop(tx);
+        sender.unbounded_send(1).unwrap();
     });
-    assert!(matches!(paced.next(Read::AtOnce).await, Next::Item(Some(1))));
+    assert!(matches!(pace.next(Read::AtOnce, of(&mut rx)).await, Next::Item(Some(1))));
     // And everything else is looked at, though turns are ten minutes apart.
-    assert!(matches!(paced.next(Read::AtOnce).await, Next::Turn));
+    assert!(matches!(pace.next(Read::AtOnce, of(&mut rx)).await, Next::Turn));
+    drop(tx);
 }
 
 #[tokio::test]
 async fn who_begins_to_watch_waits_for_the_turn_and_for_nothing_after_it() {
-    let (tx, rx) = mpsc::unbounded();
-    let mut paced = Paced::new(rx, EVERY);
-    assert!(matches!(paced.next(Read::AtTurns).await, Next::Turn));
+    let (tx, mut rx) = mpsc::unbounded();
+    let mut pace = Pace::new(EVERY);
+    assert!(matches!(pace.next(Read::AtTurns, of(&mut rx)).await, Next::Turn));
     let begun = Instant::now();
     tx.unbounded_send(1).unwrap();
-    assert!(matches!(paced.next(Read::AtOnce).await, Next::Item(Some(1))));
+    assert!(matches!(pace.next(Read::AtOnce, of(&mut rx)).await, Next::Item(Some(1))));
     assert!(begun.elapsed() >= EVERY - Duration::from_millis(2));
     tx.unbounded_send(2).unwrap();
-    let polled = futures::poll!(std::pin::pin!(paced.next(Read::AtOnce)));
+    let polled = futures::poll!(std::pin::pin!(pace.next(Read::AtOnce, of(&mut rx))));
     assert!(matches!(polled, Poll::Ready(Next::Item(Some(2)))));
-}
-
-#[tokio::test]
-async fn the_end_of_the_stream_is_told() {
-    let mut paced = Paced::new(stream::iter([1]), EVERY);
-    assert!(matches!(paced.next(Read::AtTurns).await, Next::Item(Some(1))));
-    assert!(matches!(paced.next(Read::AtTurns).await, Next::Item(None)));
 }
 
 #[test]

@@ -2,21 +2,16 @@
 
 use std::sync::Arc;
 
+use model::status::{Backend, Transport};
 use model::{Kind, Profile, PullMode, Source, SourceId};
 use url::Url;
 use video::StreamKey;
 
+use super::attempts::BackendWish;
 use super::{CameraSpec, Credentials};
 
 /// The port of RTSP where a URL names none (RFC 2326, section 3.2).
 const RTSP_PORT: u16 = 554;
-
-/// How packets travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transport {
-    Tcp,
-    Udp,
-}
 
 /// One session that may be opened: a URL and the rings it feeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +22,9 @@ pub(crate) struct Plan {
     /// Where to pull from, or what is wrong with it.
     pub target: Result<Target, String>,
     pub credentials: Option<Credentials>,
+    /// As wished for by the tags; see `attempts` for what is done.
     pub transport: Transport,
+    pub backend: BackendWish,
     /// Pulled whether or not somebody watches.
     pub always: bool,
     /// Asked now and then how it is, while nobody watches.
@@ -54,6 +51,7 @@ impl Plan {
         self.target == new.target
             && self.credentials == new.credentials
             && self.transport == new.transport
+            && self.backend == new.backend
             && self.profiles == new.profiles
     }
 }
@@ -75,6 +73,7 @@ pub(crate) fn plans(spec: &CameraSpec, key_classes: &[String]) -> Vec<Plan> {
         target,
         credentials: spec.credentials.clone(),
         transport: transport(source),
+        backend: backend(source),
         always,
         probed,
         key_site,
@@ -100,6 +99,14 @@ fn transport(source: &Source) -> Transport {
     match source.tags.get("transport").map(String::as_str) {
         Some("udp") => Transport::Udp,
         _ => Transport::Tcp,
+    }
+}
+
+fn backend(source: &Source) -> BackendWish {
+    match source.tags.get("backend").map(String::as_str) {
+        Some("retina") => BackendWish::Only(Backend::Retina),
+        Some("ffmpeg") => BackendWish::Only(Backend::Ffmpeg),
+        _ => BackendWish::Auto,
     }
 }
 

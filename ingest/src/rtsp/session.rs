@@ -6,21 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::counter;
+use model::status::{Backend, Transport};
 use model::{SourceState, Timestamp};
-use retina::client::{Demuxed, SessionGroup};
-use retina::codec::{CodecItem, ParametersRef, VideoParameters};
+use retina::client::SessionGroup;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use video::{Rings, StreamKey};
+use video::{Pulls, Rings, StreamKey};
 
+use super::attempts::Attempt;
 use super::config::SessionLimits;
 use super::failure::{Failure, Phase, Reason};
 use super::feed::Feed;
+use super::frames::Frames;
 use super::health::Health;
 use super::opening::Opening;
-use super::pace::{Next, Paced, Read};
-use super::plan::{Plan, Target, Transport};
+use super::pace::{Next, Pace, Read};
+use super::plan::{Plan, Target};
 use super::report::Reporter;
 
 /// Without a key frame for so many times the limit of the first one, a running session is opened anew: cameras whose
@@ -30,6 +32,8 @@ const KEY_LIMITS: u32 = 3;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A stream of more is read at once: what comes between two turns must fit into the smallest buffers of the kernel.
 const AT_TURNS_MAX_BPS: u64 = 1_500_000;
+/// More of a camera's frames may not have losses before them on UDP: each is a picture broken up to the next key frame.
+const UDP_LOSS_MAX: f32 = 0.05;
 /// A probe watches at least so long after the first key frame, so that rates are measured,
 const PROBE_MIN: Duration = Duration::from_secs(3);
 /// and at most so long when the next key frame, which tells the GOP, does not come.
@@ -64,6 +68,9 @@ pub(crate) struct Job {
     pub reporter: Arc<Reporter>,
     pub limits: SessionLimits,
     pub progress: mpsc::Sender<(StreamKey, Progress)>,
+    /// How this session is to be made.
+    pub attempt: Attempt,
+    pub pulls: Pulls,
     /// When the last session of this stream ended.
     pub ended_at: Option<Instant>,
     pub stop: CancellationToken,
@@ -87,20 +94,24 @@ impl Job {
             target: &self.target,
             group: &self.group,
             limits: &self.limits,
+            attempt: self.attempt,
+            pulls: &self.pulls,
             ended_at: self.ended_at,
         };
-        match opening.open().await {
-            Err(failure) => End::Failed(failure),
-            Ok((frames, stream)) => {
+        let ran = match opening.open().await {
+            Err(failure) => Err(failure),
+            Ok(frames) => {
                 self.tell(Progress::Playing).await;
-                self.receive(frames, stream, begun).await.map_or_else(End::Failed, |()| End::Probed)
+                self.receive(frames, begun).await
             }
-        }
+        };
+        ran.map_or_else(|failure| End::Failed(failure.in_attempt(&self.attempt)), |()| End::Probed)
     }
 
-    async fn receive(&self, frames: Demuxed, stream: usize, begun: Instant) -> Result<(), Failure> {
-        let mut frames = Paced::new(frames, self.limits.read_every);
+    async fn receive(&self, mut frames: Frames, begun: Instant) -> Result<(), Failure> {
+        let way = self.attempt.way(frames.backend());
         let mut feed = Feed::new(&self.plan, (!self.probe).then_some(&self.rings));
+        let mut pace = Pace::new(self.limits.read_every);
         let played = Instant::now();
         let mut health = Health::new(Duration::ZERO);
         let mut errors = Errors::new(self.limits.error_budget);
@@ -112,7 +123,7 @@ impl Job {
         let (mut now, mut wall, mut is_new_turn) = (Duration::ZERO, Timestamp::now(), true);
         loop {
             let phase = if first_key.is_some() { Phase::Stream } else { Phase::FirstFrame };
-            let next = frames.next(read).await;
+            let next = pace.next(read, |cx| frames.poll_next(cx, phase)).await;
             if is_new_turn || read == Read::AtOnce {
                 (now, wall) = (played.elapsed(), Timestamp::now());
             }
@@ -123,22 +134,24 @@ impl Job {
                         Failure::new(phase, Reason::ConnectionClosed, "the camera closed the session")
                     }));
                 }
-                Next::Item(Some(Err(error))) => {
+                Next::Item(Some(Err(failure))) => {
                     health.error(now);
-                    if let Some(failure) = errors.take(Failure::from_retina(phase, &error)) {
+                    if let Some(failure) = errors.take(failure) {
                         return Err(failure);
                     }
                 }
-                Next::Item(Some(Ok(CodecItem::VideoFrame(frame)))) if frame.stream_id() == stream => {
+                Next::Item(Some(Ok(arrived))) => {
                     errors.fused = None;
-                    let (is_key, bytes) = (frame.is_random_access_point(), frame.data().len());
-                    let pts = frame.timestamp().timestamp();
-                    health.frame(now, is_key, bytes, pts, frame.loss() > 0);
-                    feed.track(&frame, || frames.stream().streams().get(stream).and_then(video_parameters));
-                    feed.frame(frame, wall);
+                    let frame = &arrived.frame;
+                    let is_key = frame.is_key;
+                    health.frame(now, is_key, frame.data.len(), frame.pts_90k, arrived.lost > 0);
+                    feed.take(arrived, wall);
                     if is_key && first_key.is_none() && feed.has_track() {
                         first_key = Some(begun.elapsed());
                         first_key_at = now;
+                        let (backend, transport) = (way.backend.as_str(), way.transport.as_str());
+                        counter!("gridward_rtsp_live_total", "backend" => backend, "transport" => transport)
+                            .increment(1);
                         self.tell(Progress::Live).await;
                         self.reporter.data_until(feed.last_at());
                         if !self.probe {
@@ -146,10 +159,10 @@ impl Job {
                         }
                     }
                 }
-                Next::Item(Some(Ok(_))) => {}
                 Next::Turn => {
                     let is_light = health.measured(now).bitrate_bps <= AT_TURNS_MAX_BPS;
-                    read = self.how_to_read(first_key.is_some() && is_light, &feed);
+                    let may_wait = first_key.is_some() && is_light && way.backend == Backend::Retina;
+                    read = self.how_to_read(may_wait, &feed);
                 }
             }
             if now < look_due {
@@ -163,7 +176,7 @@ impl Job {
             }
             let Some(first_frame) = first_key else { continue };
             if self.probe {
-                let (watched, facts) = (now - first_key_at, feed.facts(&health, now, first_frame));
+                let (watched, facts) = (now - first_key_at, feed.facts(&health, now, first_frame, &way));
                 let whole = facts.as_ref().is_some_and(|f| f.gop_frames > 0);
                 if watched >= PROBE_MAX || (watched >= PROBE_MIN && whole) {
                     self.reporter.state(SourceState::Idle, None, None, Timestamp::now());
@@ -180,7 +193,7 @@ impl Job {
             self.reporter.state(state, flaw.map(|f| f.as_str()), detail, Timestamp::now());
             if now >= facts_due {
                 facts_due = now + self.limits.facts_interval;
-                if let Some(facts) = feed.facts(&health, now, first_frame) {
+                if let Some(facts) = feed.facts(&health, now, first_frame, &way) {
                     self.reporter.facts(facts, feed.last_at());
                 }
             }
@@ -188,9 +201,11 @@ impl Job {
     }
 
     /// At turns, unless the first picture is waited for or somebody watches. UDP has small buffers in the kernel.
-    fn how_to_read(&self, is_live: bool, feed: &Feed) -> Read {
-        let at_turns =
-            is_live && !self.limits.read_every.is_zero() && self.plan.transport == Transport::Tcp && !feed.is_watched();
+    fn how_to_read(&self, may_wait: bool, feed: &Feed) -> Read {
+        let at_turns = may_wait
+            && !self.limits.read_every.is_zero()
+            && self.attempt.transport == Transport::Tcp
+            && !feed.is_watched();
         if at_turns { Read::AtTurns } else { Read::AtOnce }
     }
 
@@ -198,7 +213,14 @@ impl Job {
     fn overdue(&self, health: &Health, now: Duration, phase: Phase) -> Option<Failure> {
         let waiting = phase == Phase::FirstFrame;
         let frame_age = health.frame_age(now);
+        let udp = self.attempt.transport == Transport::Udp;
+        if udp && health.loss_share(now).is_some_and(|share| share > UDP_LOSS_MAX) {
+            return Some(Failure::new(phase, Reason::UdpLoss, "too many packets are lost on UDP"));
+        }
         if frame_age > if waiting { self.limits.first_frame } else { self.limits.stall } {
+            if udp && waiting {
+                return Some(Failure::new(phase, Reason::UdpSilent, "nothing comes by UDP"));
+            }
             return Some(Failure::new(phase, Reason::NoFrames, format!("no frame for {} s", frame_age.as_secs())));
         }
         let key_age = health.key_age(now);
@@ -245,12 +267,5 @@ impl Errors {
 
     fn second_passed(&mut self) {
         self.count = self.count.saturating_sub(1);
-    }
-}
-
-fn video_parameters(stream: &retina::client::Stream) -> Option<&VideoParameters> {
-    match stream.parameters() {
-        Some(ParametersRef::Video(parameters)) => Some(parameters),
-        _ => None,
     }
 }

@@ -1,8 +1,8 @@
 """GStreamer's RTSP server with test pictures, for the tests of ingest.
 
 Usage: gst_server.py [--port N] [--user U --password P]
-Serves /h264 and /h265 (320x180, 25 frames a second, a key frame each second) on a port of 127.0.0.1 (a free one unless told),
-prints `ready PORT`, and ends when its standard input closes. Needs Debian's own Python, whose bindings these are.
+Serves /h264, /h265, /mjpeg (320x180, 25 frames a second, a key frame each second), and /h264-aac, /h264-pcma, /pcmu-h264 with
+sound, on a port of 127.0.0.1 (a free one unless told), prints `ready PORT`, and ends when its standard input closes. Needs Debian's own Python, whose bindings these are.
 """
 
 import argparse
@@ -16,8 +16,14 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 PICTURES = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=25/1,format=I420"
+H264 = f"{PICTURES} ! x264enc tune=zerolatency key-int-max=25 bitrate=300 ! rtph264pay pt=96"
+SOUND = "audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1"
 STREAMS = {
-    "/h264": f"{PICTURES} ! x264enc tune=zerolatency key-int-max=25 bitrate=300 ! rtph264pay name=pay0 pt=96",
+    "/h264": f"{H264} name=pay0",
+    "/h264-aac": f"{H264} name=pay0 {SOUND} ! voaacenc ! rtpmp4gpay name=pay1 pt=97",
+    "/h264-pcma": f"{H264} name=pay0 {SOUND} ! alawenc ! rtppcmapay name=pay1",
+    "/pcmu-h264": f"{SOUND} ! mulawenc ! rtppcmupay name=pay0 {H264} name=pay1",
+    "/mjpeg": f"{PICTURES} ! jpegenc ! rtpjpegpay name=pay0",
     "/h265": f"{PICTURES} ! x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 bitrate=300"
     " option-string=log-level=none ! rtph265pay name=pay0 pt=96 config-interval=-1",
 }

@@ -3,8 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use ingest::rtsp::CameraSpec;
-use model::{Profile, PullMode, SourceState};
+use ingest::rtsp::{CameraSpec, RtspConfig};
+use model::status::{Backend, StreamFacts, Transport};
+use model::{Profile, PullMode, SourceState, SourceStatus};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -34,24 +35,38 @@ impl Server {
     }
 
     fn camera(&self, id: &str, path: &str, transport: &str) -> CameraSpec {
+        self.tagged(id, path, &[("transport", transport)])
+    }
+
+    fn tagged(&self, id: &str, path: &str, tags: &[(&str, &str)]) -> CameraSpec {
         let url = format!("rtsp://127.0.0.1:{}{path}", self.port);
-        let spec = camera_with(id, &url, PullMode::Always, &[("transport", transport)]);
-        with_login(spec, "viewer", "pass word")
+        with_login(camera_with(id, &url, PullMode::Always, tags), "viewer", "pass word")
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_codecs_come_over_both_transports_and_return_after_the_server_died() {
-    let mut server = Server::start(0).await;
-    // A new pipeline takes its time to answer and to make the first picture.
-    let config = ingest::rtsp::RtspConfig {
+/// A new pipeline takes its time to answer and to make the first picture.
+fn patient() -> RtspConfig {
+    RtspConfig {
         describe_ms_max: 20_000,
         setup_ms_max: 10_000,
         play_ms_max: 10_000,
         first_frame_ms_max: 15_000,
         first_key_ms_max: 15_000,
         ..quick()
-    };
+    }
+}
+
+/// What was told of a stream once its frame rate was known.
+async fn facts(hub: &Hub, id: &str) -> StreamFacts {
+    let told = |s: &SourceStatus| s.stream.as_ref().is_some_and(|f| f.fps > 15.0);
+    let at = hub.until(id, Profile::Main, 0, "told with a frame rate", told).await;
+    hub.said(id, Profile::Main)[at].stream.clone().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_codecs_come_over_both_transports_and_return_after_the_server_died() {
+    let mut server = Server::start(0).await;
+    let config = patient();
     let ids = ["h264-tcp", "h264-udp", "h265-tcp", "h265-udp"];
     let specs = ids.map(|id| {
         let (codec, transport) = id.split_once('-').unwrap();
@@ -61,9 +76,7 @@ async fn both_codecs_come_over_both_transports_and_return_after_the_server_died(
     let hub = Hub::start(config, specs.into_iter().chain([wrong]).collect());
     for id in ids {
         hub.frames(id, Profile::Main, 60).await;
-        let told = |s: &model::SourceStatus| s.stream.as_ref().is_some_and(|f| f.fps > 15.0);
-        let at = hub.until(id, Profile::Main, 0, "told with a frame rate", told).await;
-        let facts = hub.said(id, Profile::Main)[at].stream.clone().unwrap();
+        let facts = facts(&hub, id).await;
         let family = if id.starts_with("h264") { "avc1." } else { "hvc1." };
         assert!(facts.codec.starts_with(family), "{facts:?}");
         assert_eq!((facts.width, facts.height), (320, 180));
@@ -85,4 +98,61 @@ async fn both_codecs_come_over_both_transports_and_return_after_the_server_died(
     }
     let took = hub.stop().await;
     assert!(took < Duration::from_secs(8), "{took:?}");
+}
+
+/// What a viewer needs of a track.
+fn track(hub: &Hub, id: &str) -> (video::Codec, String, u32, u32, Vec<u8>) {
+    let track = hub.rings.latest_key(&id.into(), None).unwrap().track;
+    (track.codec, track.rfc6381.clone(), track.width, track.height, track.decoder_config.to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_reads_what_our_session_reads_and_players_see_no_difference() {
+    let server = Server::start(0).await;
+    let ways = [("retina", "tcp"), ("ffmpeg", "tcp"), ("ffmpeg", "udp")];
+    let mut specs = Vec::new();
+    for codec in ["h264", "h265", "mjpeg"] {
+        for (backend, transport) in ways {
+            let id = format!("{codec}-{backend}-{transport}");
+            specs.push(server.tagged(&id, &format!("/{codec}"), &[("backend", backend), ("transport", transport)]));
+        }
+    }
+    let wrong = server.tagged("wrong", "/h264", &[("backend", "ffmpeg")]);
+    specs.push(with_login(wrong, "viewer", "wrong"));
+    specs.push(server.tagged("nothing", "/nothing", &[("backend", "ffmpeg")]));
+    let hub = Hub::start(patient(), specs);
+    for codec in ["h264", "h265", "mjpeg"] {
+        for (backend, transport) in ways {
+            let id = format!("{codec}-{backend}-{transport}");
+            hub.frames(&id, Profile::Main, 60).await;
+            let facts = facts(&hub, &id).await;
+            assert_eq!(facts.backend.map(Backend::as_str), Some(backend), "{id}");
+            assert_eq!(facts.transport.map(Transport::as_str), Some(transport), "{id}");
+            assert!(facts.hints.is_empty(), "{id}: as it was wished for; {facts:?}");
+            assert_eq!(track(&hub, &id), track(&hub, &format!("{codec}-retina-tcp")), "{id}");
+        }
+    }
+    hub.state("wrong", 0, SourceState::AuthFailed, "auth_failed").await;
+    hub.state("nothing", 0, SourceState::Offline, "not_found").await;
+    let took = hub.stop().await;
+    assert!(took < Duration::from_secs(8), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sound_costs_no_picture() {
+    let server = Server::start(0).await;
+    let paths = ["h264-aac", "h264-pcma", "pcmu-h264"];
+    let specs = paths.iter().flat_map(|path| {
+        ["retina", "ffmpeg"]
+            .map(|backend| server.tagged(&format!("{path} {backend}"), &format!("/{path}"), &[("backend", backend)]))
+    });
+    let hub = Hub::start(patient(), specs.collect());
+    for id in paths.iter().flat_map(|path| ["retina", "ffmpeg"].map(|backend| format!("{path} {backend}"))) {
+        hub.frames(&id, Profile::Main, 60).await;
+        let facts = facts(&hub, &id).await;
+        assert!(facts.codec.starts_with("avc1.") && facts.width == 320, "{id}: {facts:?}");
+        let fine = |(state, reason): &(SourceState, Option<String>)| *state != SourceState::Offline && reason.is_none();
+        assert!(hub.path(&id).iter().all(fine), "{id}: {:?}", hub.path(&id));
+    }
+    hub.stop().await;
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ingest::rtsp::CameraSpec;
+use model::status::{Backend, Hint};
 use model::{Profile, SourceState, SourceStatus};
 use town::rtsp::{Auth, Behaviour, Direction, Farm, SdpDefect};
 use town::scene::Scene;
@@ -183,7 +184,16 @@ async fn play(stage: &Stage, id: &str) {
         }
         "slow-describe" | "huge-content-length" => stage.offline(id, "describe_timeout").await,
         "endless-header" => stage.offline(id, "protocol_error").await,
-        "sdp-origin" | "sdp-port" => stage.offline(id, "bad_description").await,
+        "sdp-origin" | "sdp-port" => {
+            // Beyond the usual session; FFmpeg reads it.
+            let from = hub.state(id, 0, SourceState::Offline, "bad_description").await;
+            let from = hub.live(id, from).await;
+            hub.frames(id, Profile::Sub, 30).await;
+            let read_by = |s: &SourceStatus| s.stream.as_ref().is_some_and(|f| f.backend == Some(Backend::Ffmpeg));
+            let at = hub.until(id, Profile::Main, from, "read by FFmpeg", read_by).await;
+            let facts = hub.said(id, Profile::Main)[at].stream.clone().unwrap();
+            assert!(facts.hints.contains(&Hint::FfmpegNeeded) && facts.width > 0, "{facts:?}");
+        }
         "limit-453" | "limit-503" => stage.offline(id, "session_limit").await,
         "sdp-double-in" | "sdp-type" | "sdp-sets" | "lost-marker" => stage.unmoved(id, 45).await,
         // Keepalives come every two seconds.

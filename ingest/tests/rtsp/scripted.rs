@@ -12,7 +12,8 @@ use super::support::{Hub, camera, eventually, quick, with_login};
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
     a=fmtp:96 packetization-mode=1;profile-level-id=4D001E;sprop-parameter-sets=Z00AHpWoKA9k,aO48gA==\r\na=control:track1\r\n";
-const MJPEG: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track1\r\n";
+const MPEG4: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n\
+    a=rtpmap:96 MP4V-ES/90000\r\na=control:track1\r\n";
 const AUDIO: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\na=control:track1\r\n";
 
 /// Answers each request by its method; none says nothing at all.
@@ -90,7 +91,7 @@ async fn each_phase_has_its_time_and_its_reason() {
             "play_timeout",
         ),
         (|_, _| described("this is no description"), "bad_description"),
-        (|_, _| described(MJPEG), "unsupported_codec"),
+        (|_, _| described(MPEG4), "unsupported_codec"),
         (|_, _| described(AUDIO), "no_video"),
         (
             |m, _| match m {

@@ -45,6 +45,7 @@ pub fn quick() -> RtspConfig {
         stall_ms: 3_000,
         error_budget: 8,
         facts_interval_s: 1,
+        ffmpeg_after_failures: 2,
         teardown_ms_max: 4_000,
         ..RtspConfig::default()
     }

@@ -11,6 +11,8 @@ pub(crate) fn access_unit(codec: Codec, config: &[u8], frame: &[u8]) -> Option<V
     match codec {
         Codec::H264 => avcc(config, &mut out)?,
         Codec::H265 => hvcc(config, &mut out)?,
+        // Not made of NAL units.
+        Codec::Mjpeg => return None,
     }
     let mut rest = frame;
     while !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! FFmpeg: the only place that knows it. All through the safe half of `ffmpeg-next`.
+//! FFmpeg's decoders and its JPEG encoder, all through the safe half of `ffmpeg-next`. Its readers are in `pull`.
 
 use std::sync::Once;
 
@@ -16,6 +16,25 @@ use crate::Codec;
 const QUANTISER: usize = 5;
 /// FFmpeg's lambda units a quantiser step (`FF_QP2LAMBDA`).
 const QP_TO_LAMBDA: usize = 118;
+
+/// FFmpeg's largest single allocation: a plane of the largest picture at 10 bits has half of it.
+const ALLOCATION_BYTES_MAX: usize = 64 << 20;
+
+/// What holds for all of FFmpeg, before its first use.
+#[expect(unsafe_code, reason = "the wrapper has no word for it")]
+pub(crate) fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // What a camera sends wrong is told by our own errors, not by FFmpeg on standard error, which would show addresses
+        // with their passwords.
+        ff::log::set_level(ff::log::Level::Quiet);
+        ff::format::network::init();
+        // The words for its errors.
+        ff::util::error::register_all();
+        // SAFETY: sets one number, which FFmpeg reads atomically.
+        unsafe { ff::ffi::av_max_alloc(ALLOCATION_BYTES_MAX) };
+    });
+}
 
 pub(super) fn jpeg(codec: Codec, unit: &[u8], width_max: u32) -> Result<Jpeg, DecodeError> {
     let picture = decode(codec, unit)?;
@@ -38,12 +57,11 @@ pub(super) fn luma(codec: Codec, unit: &[u8], width: u32, height: u32) -> Result
 
 /// The first picture of an access unit.
 fn decode(codec: Codec, unit: &[u8]) -> Result<frame::Video, DecodeError> {
-    static QUIET: Once = Once::new();
-    // What a camera sends wrong is told by our own errors, not by FFmpeg on standard error.
-    QUIET.call_once(|| ff::log::set_level(ff::log::Level::Quiet));
+    prepare();
     let id = match codec {
         Codec::H264 => Id::H264,
         Codec::H265 => Id::HEVC,
+        Codec::Mjpeg => Id::MJPEG,
     };
     let found = decoder::find(id).ok_or_else(|| DecodeError::Broken("FFmpeg has no such decoder".to_owned()))?;
     let mut limits = Dictionary::new();

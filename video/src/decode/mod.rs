@@ -4,16 +4,19 @@
 //! and its picture have largest sizes, which also bound the time, for the decoder's work is linear in both. The
 //! decoder sees one access unit and is gone again: nothing a camera sends outlives its picture.
 
-mod annexb;
+pub(crate) mod annexb;
 #[cfg(feature = "ffmpeg")]
 mod ffmpeg;
 
 use bytes::Bytes;
 
-use crate::{Frame, Track};
+#[cfg(feature = "ffmpeg")]
+pub(crate) use ffmpeg::prepare;
+
+use crate::{Codec, Frame, Track};
 
 /// The largest access unit decoded. Key frames of 4K cameras have 1 MB, of the largest ones 4 MB.
-const ACCESS_UNIT_BYTES_MAX: usize = 8 << 20;
+pub(crate) const ACCESS_UNIT_BYTES_MAX: usize = 8 << 20;
 /// The largest picture decoded, in pixels: 4,096 x 4,096, beyond every camera of 12 megapixels.
 #[cfg_attr(not(feature = "ffmpeg"), expect(dead_code, reason = "only the decoder looks at it"))]
 const PIXELS_MAX: u32 = 1 << 24;
@@ -87,6 +90,9 @@ fn access_unit(track: &Track, frame: &Frame) -> Result<Vec<u8>, DecodeError> {
     if size > ACCESS_UNIT_BYTES_MAX {
         return Err(DecodeError::TooLarge(size));
     }
+    if track.codec == Codec::Mjpeg {
+        return Ok(frame.data.to_vec());
+    }
     annexb::access_unit(track.codec, &track.decoder_config, &frame.data)
         .ok_or_else(|| DecodeError::Broken("lengths do not fit the bytes".to_owned()))
 }
@@ -101,8 +107,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::NewTrack;
     use crate::sample::coded;
-    use crate::{Codec, NewTrack};
 
     fn frame(data: Bytes) -> Frame {
         Frame {

@@ -26,5 +26,6 @@ export function codecName(codec: string): string {
   if (kind === 'avc1' || kind === 'avc3') return 'H.264';
   if (kind === 'hvc1' || kind === 'hev1') return 'H.265';
   if (kind === 'av01') return 'AV1';
+  if (codec.toLowerCase() === 'mp4v.6c') return 'MJPEG';
   return codec;
 }
