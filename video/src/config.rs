@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Seconds of video that a ring keeps behind the newest frame, in whole GOPs; at least the newest GOP.
     pub ring_seconds_max: u32,
+    /// The same for the cameras of an emergency, as far as the budgets allow; the other cameras' GOPs leave before theirs.
+    pub emergency_ring_seconds_max: u32,
     /// Bytes that the ring of one stream of a camera may hold. A GOP that is larger leaves whole, and new viewers wait for the
     /// next key frame.
     pub per_camera_bytes: usize,
@@ -43,6 +45,7 @@ impl Default for Config {
         // 500 cameras every 5 s or 13,000 every 2 minutes.
         Self {
             ring_seconds_max: 10,
+            emergency_ring_seconds_max: 30,
             per_camera_bytes: 16 << 20,
             total_bytes: 1 << 30,
             reader_lag_ms_max: 2_000,
@@ -75,6 +78,7 @@ impl Config {
         let bytes = self.per_camera_bytes as u64;
         [
             ("ring_seconds_max", u64::from(self.ring_seconds_max), 1, 3_600, "1 to 3600"),
+            ("emergency_ring_seconds_max", u64::from(self.emergency_ring_seconds_max), 1, 3_600, "1 to 3600"),
             ("per_camera_bytes", bytes, 256 << 10, 1 << 30, "262144 (256 KiB) to 1073741824 (1 GiB)"),
             ("total_bytes", self.total_bytes as u64, bytes, 1 << 50, "per_camera_bytes or more"),
             ("reader_lag_ms_max", u64::from(self.reader_lag_ms_max), 200, 60_000, "200 to 60000"),

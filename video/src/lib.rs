@@ -12,6 +12,7 @@ mod decode;
 mod demand;
 pub mod fmp4;
 mod frame;
+mod order;
 mod pull;
 mod reader;
 mod ring;

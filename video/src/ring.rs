@@ -118,6 +118,11 @@ impl Ring {
         self.runs.len()
     }
 
+    /// How much is kept behind the newest frame from now on.
+    pub(crate) fn keep(&mut self, keep_ms: i64) {
+        self.keep_ms = keep_ms;
+    }
+
     /// A new session begins; its clock is another one.
     pub(crate) fn begin_session(&mut self) {
         self.need_key = NeedKey::Start;

@@ -1,8 +1,8 @@
 //! All rings of the town: writers, readers, budgets, demand.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::{counter, gauge};
 use model::{Profile, SourceId};
@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::demand::{Demand, DemandWatch, StreamKey};
+use crate::order::LeaveOrder;
 use crate::reader::Reader;
 use crate::ring::{ReadyTrack, Ring, RunMark};
 use crate::{Config, Frame, NewFrame, NewTrack, Track};
@@ -28,14 +29,15 @@ struct Town {
     per_stream_bytes: usize,
     total_bytes: usize,
     keep_ms: i64,
+    favoured_keep_ms: i64,
     lag_ms_max: i64,
     streams: Mutex<HashMap<StreamKey, Arc<Stream>>>,
+    favoured: Mutex<HashSet<SourceId>>,
     bytes: AtomicUsize,
     live_runs: AtomicUsize,
     dropped_gops: AtomicU64,
     refused_frames: AtomicU64,
-    /// All runs in the order they began; holds marks of runs that have left until it is compacted.
-    queue: Mutex<VecDeque<(Weak<()>, Weak<Stream>)>>,
+    queue: Mutex<LeaveOrder>,
     demand: Arc<Demand>,
 }
 
@@ -47,6 +49,8 @@ pub(crate) struct Stream {
     pub(crate) news: Notify,
     /// Who reads it now.
     pub(crate) readers: AtomicUsize,
+    /// Its runs leave after all others.
+    pub(crate) favoured: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -97,8 +101,10 @@ impl Rings {
                 per_stream_bytes: config.per_camera_bytes,
                 total_bytes: config.total_bytes,
                 keep_ms: i64::from(config.ring_seconds_max) * 1_000,
+                favoured_keep_ms: i64::from(config.emergency_ring_seconds_max.max(config.ring_seconds_max)) * 1_000,
                 lag_ms_max: i64::from(config.reader_lag_ms_max),
                 streams: Mutex::default(),
+                favoured: Mutex::default(),
                 bytes: AtomicUsize::new(0),
                 live_runs: AtomicUsize::new(0),
                 dropped_gops: AtomicU64::new(0),
@@ -185,19 +191,38 @@ impl Rings {
         }
     }
 
+    /// These cameras keep more (`emergency_ring_seconds_max`) and are the last to lose anything to the town's budget; all
+    /// others are usual again.
+    pub fn favour(&self, sources: HashSet<SourceId>) {
+        let town = &self.town;
+        // Held until all is done, so that a stream that begins meanwhile is one or the other.
+        let mut favoured = town.favoured.lock().unwrap_or_else(PoisonError::into_inner);
+        *favoured = sources;
+        let streams: Vec<_> = self.lock_streams().values().cloned().collect();
+        for stream in streams {
+            let is_favoured = favoured.contains(&stream.key.0);
+            stream.favoured.store(is_favoured, Ordering::Relaxed);
+            stream.lock().ring.keep(town.keep_ms(is_favoured));
+        }
+        town.queue.lock().unwrap_or_else(PoisonError::into_inner).sort_anew();
+    }
+
     fn stream(&self, source: &SourceId, profile: Profile) -> Arc<Stream> {
         let key = (source.clone(), profile);
         let town = &self.town;
+        let favoured = town.favoured.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_favoured = favoured.contains(source);
         let new = || {
             Arc::new(Stream {
                 key: key.clone(),
                 state: Mutex::new(State {
-                    ring: Ring::new(town.per_stream_bytes, town.keep_ms),
+                    ring: Ring::new(town.per_stream_bytes, town.keep_ms(is_favoured)),
                     writer: 0,
                     has_writer: false,
                 }),
                 news: Notify::new(),
                 readers: AtomicUsize::new(0),
+                favoured: AtomicBool::new(is_favoured),
             })
         };
         Arc::clone(self.lock_streams().entry(key.clone()).or_insert_with(new))
@@ -224,20 +249,19 @@ impl Town {
         out
     }
 
-    /// Notes a new run in the town's order; amortised O(1).
+    fn keep_ms(&self, is_favoured: bool) -> i64 {
+        if is_favoured { self.favoured_keep_ms } else { self.keep_ms }
+    }
+
     fn enqueue(&self, mark: &RunMark, stream: &Arc<Stream>) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        // Twice what stands, and 64 so that small towns do not compact at each run.
-        if queue.len() > 2 * self.live_runs.load(Ordering::Relaxed) + 64 {
-            queue.retain(|(mark, _)| mark.strong_count() > 0);
-        }
-        queue.push_back((Arc::downgrade(mark), Arc::downgrade(stream)));
+        let live = self.live_runs.load(Ordering::Relaxed);
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(mark, stream, live);
     }
 
     /// Drops the oldest GOPs of the town until the budget holds.
     fn keep_budget(&self) {
         while self.bytes.load(Ordering::Relaxed) > self.total_bytes {
-            let oldest = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let oldest = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some((mark, stream)) = oldest else { return };
             let (Some(mark), Some(stream)) = (mark.upgrade(), stream.upgrade()) else { continue };
             if self.change(&stream, |state| state.ring.drop_marked(&mark)) {

@@ -353,3 +353,48 @@ proptest! {
         prop_assert_eq!(held, rings.stats().bytes);
     }
 }
+
+#[test]
+fn favoured_cameras_keep_more_and_lose_last() {
+    let rings = Rings::new(&Config { per_camera_bytes: 10_000, total_bytes: 1_000, ..Config::default() });
+    let mut writers: Vec<_> = ["in", "out"].map(|id| rings.writer(id.into(), Profile::Sub)).into();
+    let kept = |id: &str| rings.existing(&id.into(), Profile::Sub).unwrap().lock().ring.runs();
+    let mut push = |second: i64| {
+        for writer in &mut writers {
+            writer.set_track(track(1));
+            writer.push(frame(second * 1_000, true, 100));
+        }
+    };
+    (0..3).for_each(&mut push);
+    assert_eq!((kept("in"), kept("out")), (3, 3));
+
+    // Ten fit: what began before the emergency is kept as well, and the other camera pays.
+    rings.favour(["in".into()].into());
+    (3..9).for_each(&mut push);
+    assert_eq!((kept("in"), kept("out")), (9, 1));
+    // The newest runs of the favoured one itself go when there is nothing else left.
+    (9..14).for_each(&mut push);
+    assert_eq!(rings.stats().bytes, 1_000);
+    // The other one has its newest key frame still, for stills.
+    assert_eq!((kept("in"), kept("out")), (9, 0));
+
+    rings.favour(HashSet::new());
+    (14..20).for_each(&mut push);
+    assert!(kept("out") >= 4, "usual again: {} and {}", kept("in"), kept("out"));
+}
+
+#[test]
+fn a_favoured_ring_keeps_its_longer_time() {
+    let rings = Rings::new(&Config { ring_seconds_max: 10, emergency_ring_seconds_max: 30, ..Config::default() });
+    rings.favour(["in".into()].into());
+    for id in ["in", "out"] {
+        let mut writer = rings.writer(id.into(), Profile::Sub);
+        writer.set_track(track(1));
+        for second in 0..60 {
+            writer.push(frame(second * 1_000, true, 10));
+        }
+        std::mem::forget(writer);
+    }
+    let bytes = |id: &str| rings.existing(&id.into(), Profile::Sub).unwrap().lock().ring.bytes();
+    assert_eq!((bytes("in"), bytes("out")), (310, 110));
+}

@@ -18,6 +18,9 @@ pub struct RtspConfig {
     pub connecting_max: usize,
     /// Connections being opened at the same time to one server (address and port).
     pub connecting_per_host_max: usize,
+    /// Sessions open at the same time, over all cameras; beyond it the weakest claims are shed: what the hub keeps for itself
+    /// first (key sites last of these), then what people watch, then an emergency's area.
+    pub sessions_max: usize,
     /// Seconds between two probes of a camera on demand that nobody watches; 0 for none.
     pub probe_interval_s: u32,
     /// Classes of cameras that are connected before others; the tag `priority` (`key` or `usual`) of a camera overrides it.
@@ -74,6 +77,7 @@ impl Default for RtspConfig {
             connect_burst: 20,
             connecting_max: 64,
             connecting_per_host_max: 8,
+            sessions_max: 20_000,
             probe_interval_s: 900,
             key_classes: vec!["school_gate".into(), "waterway".into()],
             retry_ms_min: 1_000,
@@ -129,6 +133,7 @@ impl RtspConfig {
             ("connect_burst", u64::from(self.connect_burst), 1, "1 or more"),
             ("connecting_max", self.connecting_max as u64, 1, "1 or more"),
             ("connecting_per_host_max", self.connecting_per_host_max as u64, 1, "1 or more"),
+            ("sessions_max", self.sessions_max as u64, 1, "1 or more"),
             ("retry_ms_min", self.retry_ms_min, 100, "100 or more"),
             ("facts_interval_s", u64::from(self.facts_interval_s), 1, "1 or more"),
             ("udp_retry_s", u64::from(self.udp_retry_s), 1, "1 or more"),

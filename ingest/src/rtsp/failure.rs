@@ -83,6 +83,8 @@ pub(crate) enum Reason {
     ProtocolError,
     /// Too many errors within the stream.
     StreamErrors,
+    /// Not pulled: the limit on sessions is used up by stronger claims.
+    Shed,
     /// A defect in the hub or a library; the log has it.
     Internal,
 }
@@ -121,6 +123,7 @@ impl Reason {
             Reason::KeepaliveTimeout => "keepalive_timeout",
             Reason::ProtocolError => "protocol_error",
             Reason::StreamErrors => "stream_errors",
+            Reason::Shed => "shed",
             Reason::Internal => "internal",
         }
     }

@@ -16,6 +16,8 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use video::{Pulls, Rings, StreamKey};
 
+use super::admission::Claim;
+use super::area::Order;
 use super::attempts::{Attempt, Attempts, Policy};
 use super::config::SessionLimits;
 use super::failure::{Failure, Phase, Reason};
@@ -25,10 +27,11 @@ use super::report::{Outbox, Reporter};
 use super::session::{End, Job, Progress};
 use super::{CameraSpec, RtspConfig};
 
+mod admit;
+mod probes;
+
 /// Progress of sessions on its way to the fleet, which always drains it; sessions wait when it is full.
 const PROGRESS_CAPACITY: usize = 1_024;
-/// No failure that waits so long is a mere pause.
-const FAR: Duration = Duration::from_secs(3_600);
 
 struct Entry {
     plan: Plan,
@@ -83,6 +86,11 @@ struct Fleet {
     sessions: JoinSet<End>,
     by_task: HashMap<Id, StreamKey>,
     demand: BTreeSet<StreamKey>,
+    sessions_max: usize,
+    /// The cameras of an emergency.
+    area: HashSet<SourceId>,
+    /// Streams that are wanted and have no place.
+    shed: HashSet<StreamKey>,
     outbox: Arc<Outbox>,
     progress: mpsc::Sender<(StreamKey, Progress)>,
     began: Instant,
@@ -93,6 +101,7 @@ pub(crate) async fn run(
     config: RtspConfig,
     rings: Rings,
     mut cameras: watch::Receiver<Arc<Vec<CameraSpec>>>,
+    mut areas: mpsc::Receiver<Order>,
     status: mpsc::Sender<SourceStatus>,
     token: CancellationToken,
 ) {
@@ -119,6 +128,9 @@ pub(crate) async fn run(
         sessions: JoinSet::new(),
         by_task: HashMap::new(),
         demand: BTreeSet::new(),
+        sessions_max: config.sessions_max,
+        area: HashSet::new(),
+        shed: HashSet::new(),
         outbox,
         progress,
         began: Instant::now(),
@@ -130,7 +142,7 @@ pub(crate) async fn run(
         fleet.begin_probes();
         fleet.open_permitted();
         let permit = fleet.governor.next_deadline().map(|at| fleet.began + at);
-        let deadline = permit.into_iter().chain(fleet.probes.first().map(|(at, _)| *at)).min();
+        let deadline = permit.into_iter().chain(fleet.next_probe()).min();
         tokio::select! {
             () = token.cancelled() => break,
             changed = cameras.changed(), if registry_open => match changed {
@@ -142,6 +154,7 @@ pub(crate) async fn run(
                 Err(_) => registry_open = false,
             },
             wanted = demand.changed() => fleet.follow_demand(wanted),
+            Some(order) = areas.recv() => fleet.follow_area(order),
             Some((key, progress)) = progress_rx.recv() => fleet.progress(&key, progress),
             Some(ended) = fleet.sessions.join_next_with_id() => fleet.session_ended(ended),
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
@@ -172,6 +185,7 @@ impl Fleet {
         let hosts: HashSet<_> =
             self.entries.values().filter_map(|e| e.plan.target.as_ref().ok()).map(|t| Arc::clone(&t.host)).collect();
         self.groups.retain(|host, _| hosts.contains(host));
+        self.admit();
     }
 
     fn follow_plan(&mut self, plan: Plan) {
@@ -255,6 +269,7 @@ impl Fleet {
             };
             self.settle(&key);
         }
+        self.admit();
     }
 
     fn demanded(&self, plan: &Plan) -> bool {
@@ -265,12 +280,14 @@ impl Fleet {
     fn settle(&mut self, key: &StreamKey) {
         let now = self.now();
         let Some(entry) = self.entries.get(key).filter(|e| !e.removed) else { return };
-        let demanded = self.demanded(&entry.plan);
-        let wanted = demanded || entry.plan.always;
-        let priority = match entry.plan.key_site {
-            _ if demanded => Priority::Viewer,
-            true => Priority::KeySite,
-            false => Priority::Always,
+        let claim = self.claim(&entry.plan);
+        let is_shed = claim.is_some() && self.shed.contains(key);
+        let wanted = claim.is_some() && !is_shed;
+        let priority = match claim {
+            Some(Claim::Area) => Priority::Area,
+            Some(Claim::Viewer) => Priority::Viewer,
+            Some(Claim::KeySite) => Priority::KeySite,
+            Some(Claim::Usual) | None => Priority::Always,
         };
         let Some(entry) = self.entries.get_mut(key) else { return };
         if entry.probing {
@@ -304,7 +321,10 @@ impl Fleet {
                     Some(stop) => stop.cancel(),
                     // Known to be away until a probe says otherwise.
                     None if entry.probe_due.is_some() && is_away(entry.reporter.current()) => {}
-                    None => entry.reporter.state(SourceState::Idle, None, None, Timestamp::now()),
+                    None => {
+                        let reason = is_shed.then_some(Reason::Shed.as_str());
+                        entry.reporter.state(SourceState::Idle, reason, None, Timestamp::now());
+                    }
                 }
             }
         }
@@ -381,68 +401,6 @@ impl Fleet {
             End::Failed(failure) if !stopped => self.failed(&key, failure),
             _ => self.settle(&key),
         }
-    }
-
-    /// Hands the cameras whose time has come to the governor, which opens them when nobody else needs the slot.
-    fn begin_probes(&mut self) {
-        let (now, at) = (Instant::now(), self.now());
-        while let Some((due, key)) = self.probes.first().filter(|(due, _)| *due <= now).cloned() {
-            self.probes.remove(&(due, key.clone()));
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
-            entry.probe_due = None;
-            let host = entry.plan.target.as_ref().ok().map(|target| Arc::clone(&target.host));
-            match host.filter(|_| entry.plan.probed && !entry.governed && entry.session.is_none()) {
-                Some(host) => {
-                    (entry.governed, entry.probing) = (true, true);
-                    self.governor.add(key, host, Priority::Probe, at);
-                }
-                // It is being watched, and needs no asking.
-                None => self.probe_after(&key, self.probe_interval),
-            }
-        }
-    }
-
-    fn probed(&mut self, key: &StreamKey) {
-        counter!("gridward_rtsp_probes_total", "outcome" => "well").increment(1);
-        self.probe_over(key, self.probe_interval);
-    }
-
-    fn probe_failed(&mut self, key: &StreamKey, mut failure: Failure) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        let auth = entry.doubt(&mut failure);
-        let (phase, reason) = (failure.phase.as_str(), failure.reason.as_str());
-        counter!("gridward_rtsp_probes_total", "outcome" => if auth { "auth_failed" } else { "failed" }).increment(1);
-        counter!("gridward_rtsp_failures_total", "phase" => phase, "reason" => reason).increment(1);
-        tracing::debug!(source = %key.0, phase, reason, detail = failure.detail, "probe failed");
-        let wait = if auth { self.probe_interval.max(self.auth_retry) } else { self.probe_interval / 4 };
-        entry.reporter.state(failure.state(FAR), Some(reason), Some(failure.detail), Timestamp::now());
-        self.probe_over(key, wait);
-    }
-
-    fn probe_over(&mut self, key: &StreamKey, next: Duration) {
-        self.governor.remove(key);
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        (entry.governed, entry.probing) = (false, false);
-        self.probe_after(key, next);
-        // Somebody may have come at the last moment.
-        self.settle(key);
-    }
-
-    /// At a random moment of the time from now.
-    fn probe_within(&mut self, key: &StreamKey, within: Duration) {
-        self.probe_after(key, within.mul_f64(rand::random()));
-    }
-
-    fn probe_after(&mut self, key: &StreamKey, wait: Duration) {
-        if self.probe_interval.is_zero() {
-            return;
-        }
-        let Some(entry) = self.entries.get_mut(key).filter(|e| e.plan.probed && !e.removed) else { return };
-        let due = Instant::now() + wait;
-        if let Some(before) = entry.probe_due.replace(due) {
-            self.probes.remove(&(before, key.clone()));
-        }
-        self.probes.insert((due, key.clone()));
     }
 
     fn failed(&mut self, key: &StreamKey, mut failure: Failure) {

@@ -4,7 +4,7 @@
 //! moment; randomness is seeded; the driver (`fleet`) opens the sessions it permits and tells it what became of them.
 //!
 //! Permits obey, all at once: a global rate with a small burst, a cap on connections being opened, the same cap for
-//! each server, and an order: viewers first, then cameras that were well, then those whose last try failed (a dead camera holds its
+//! each server, and an order: the area of an emergency, then viewers, then cameras that were well, then those whose last try failed (a dead camera holds its
 //! slot for seconds); among equals first come first served, with a head start for key sites, which is a time, so that
 //! nobody waits for ever behind them; probes take what is left. A failed camera waits with decorrelated jitter (each wait is random
 //! between the shortest one and three times the last) and gets a fresh ladder only after having been live for a while.
@@ -33,6 +33,8 @@ pub(crate) struct Limits {
 /// Who goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Priority {
+    /// It stands in the area of an emergency.
+    Area,
     /// Somebody waits for the picture.
     Viewer,
     /// The hub keeps the stream for itself, and the place matters most: a school gate, the river.
@@ -60,6 +62,7 @@ struct Place {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
+    Area,
     Viewer,
     Well,
     Failed,
@@ -101,6 +104,7 @@ struct Entry {
 impl Entry {
     fn place(&self, now: Duration, seq: u64) -> Place {
         let group = match self.priority {
+            Priority::Area => Group::Area,
             Priority::Viewer => Group::Viewer,
             Priority::Probe => Group::Probe,
             _ if self.ladder.is_zero() => Group::Well,

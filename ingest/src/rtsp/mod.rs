@@ -3,6 +3,8 @@
 //! Belongs here: everything between a camera's address and the rings. Does not belong here: what frames become (`video`),
 //! what a state means for people (`alerting`), where cameras and credentials are kept (`storage`).
 
+mod admission;
+mod area;
 mod attempts;
 mod config;
 mod failure;
@@ -26,7 +28,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use area::{Areas, Claimed};
 pub use config::RtspConfig;
+
+/// Orders on their way to the fleet; whoever gives one waits for its answer.
+const AREAS: usize = 4;
 
 /// A camera to pull from, and how to log in there.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,16 +70,23 @@ pub fn start(
     status: mpsc::Sender<SourceStatus>,
     token: CancellationToken,
 ) -> RtspHandle {
-    RtspHandle { task: tokio::spawn(fleet::run(config, rings, cameras, status, token)) }
+    let (areas, orders) = mpsc::channel(AREAS);
+    RtspHandle { task: tokio::spawn(fleet::run(config, rings, cameras, orders, status, token)), areas: Areas(areas) }
 }
 
 /// The running camera side of ingest.
 #[derive(Debug)]
 pub struct RtspHandle {
     task: JoinHandle<()>,
+    areas: Areas,
 }
 
 impl RtspHandle {
+    /// Names the cameras of an emergency.
+    pub fn areas(&self) -> Areas {
+        self.areas.clone()
+    }
+
     /// Waits until all sessions are closed; they begin to when the token given to [`start`] is cancelled.
     pub async fn join(self) {
         if let Err(error) = self.task.await {

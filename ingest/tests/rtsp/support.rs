@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use ingest::rtsp::{CameraSpec, Credentials, RtspConfig, RtspHandle};
+use ingest::rtsp::{CameraSpec, Claimed, Credentials, RtspConfig, RtspHandle};
 use model::{Kind, Owner, Profile, PullMode, Source, SourceId, SourceState, SourceStatus};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -113,6 +113,12 @@ impl Hub {
         });
         let handle = ingest::rtsp::start(config, rings.clone(), cameras_rx, status, token.clone());
         Hub { rings, cameras, said, news, token, handle }
+    }
+
+    /// Names the cameras of an emergency.
+    pub async fn area(&self, cameras: &[&str]) -> Claimed {
+        let area = cameras.iter().map(|id| SourceId::from(*id)).collect();
+        self.handle.areas().set(area).await.unwrap()
     }
 
     /// Everything said of a stream.

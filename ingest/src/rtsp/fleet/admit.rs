@@ -1,0 +1,79 @@
+//! Who has a place among the sessions, and the area of an emergency.
+
+use std::collections::HashSet;
+
+use metrics::gauge;
+use video::StreamKey;
+
+use super::Fleet;
+use crate::rtsp::admission::{Claim, Wish, shed};
+use crate::rtsp::area::{Claimed, Order};
+use crate::rtsp::plan::Plan;
+
+impl Fleet {
+    /// What a stream is wanted for; none when nobody wants it.
+    pub(super) fn claim(&self, plan: &Plan) -> Option<Claim> {
+        // Of each camera the stream that is pulled or probed for the hub itself: the small one where there is one.
+        let is_own = plan.always || plan.probed;
+        if is_own && self.area.contains(&plan.source) {
+            return Some(Claim::Area);
+        }
+        if self.demanded(plan) {
+            return Some(Claim::Viewer);
+        }
+        plan.always.then_some(if plan.key_site { Claim::KeySite } else { Claim::Usual })
+    }
+
+    /// Gives the places among the sessions to the strongest claims.
+    pub(super) fn admit(&mut self) {
+        let gone = self.without_place();
+        let now: HashSet<StreamKey> = gone.into_iter().map(|wish| wish.key).collect();
+        let changed: Vec<StreamKey> = now.symmetric_difference(&self.shed).cloned().collect();
+        self.shed = now;
+        gauge!("gridward_rtsp_shed").set(self.shed.len() as f64);
+        changed.iter().for_each(|key| self.settle(key));
+    }
+
+    fn without_place(&self) -> Vec<Wish> {
+        let wanted = || self.entries.iter().filter(|(_, entry)| !entry.removed && entry.plan.target.is_ok());
+        if wanted().filter(|(_, entry)| self.claim(&entry.plan).is_some()).count() <= self.sessions_max {
+            return Vec::new();
+        }
+        let wish = |(key, entry): (&StreamKey, &super::Entry)| {
+            let is_open = entry.governed && !entry.probing;
+            self.claim(&entry.plan).map(|claim| Wish { key: key.clone(), claim, is_open })
+        };
+        shed(wanted().filter_map(wish).collect(), self.sessions_max)
+    }
+
+    /// A new area: its cameras first, the rest by the order of claims.
+    pub(super) fn follow_area(&mut self, order: Order) {
+        let touched: Vec<StreamKey> = self
+            .entries
+            .keys()
+            .filter(|(source, _)| order.area.contains(source) != self.area.contains(source))
+            .cloned()
+            .collect();
+        let is_pulled = |entry: &super::Entry| entry.governed && !entry.probing;
+        let pulled_before = touched.iter().filter(|key| self.entries.get(*key).is_some_and(is_pulled)).count();
+        self.area = order.area;
+        let gone = self.without_place();
+        let mut claimed = Claimed { probes_paused: !self.area.is_empty(), ..Claimed::default() };
+        for wish in gone.iter().filter(|wish| !self.shed.contains(&wish.key)) {
+            match wish.claim {
+                Claim::Area => claimed.refused += 1,
+                Claim::Viewer => claimed.shed_watched += 1,
+                Claim::KeySite => claimed.shed_key_sites += 1,
+                Claim::Usual => claimed.shed_usual += 1,
+            }
+        }
+        touched.iter().for_each(|key| self.settle(key));
+        self.admit();
+        let in_area = |key: &StreamKey| self.area.contains(&key.0);
+        claimed.streams = self.entries.iter().filter(|(key, entry)| in_area(key) && is_pulled(entry)).count();
+        let joined = touched.iter().filter(|key| in_area(key) && self.entries.get(*key).is_some_and(is_pulled)).count();
+        claimed.opened = joined.saturating_sub(pulled_before);
+        // Nobody waits any more: the order holds all the same.
+        let _ = order.reply.send(claimed);
+    }
+}
