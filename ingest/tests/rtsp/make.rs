@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Mutex;
 use tokio::time::interval;
 
@@ -47,6 +47,10 @@ pub enum Sends {
     WrongSsrc,
     /// Packets with header extensions and padding, as some add them.
     Extended,
+    /// UDP is agreed to and no packet comes by it; TCP is well.
+    NothingByUdp,
+    /// One packet in ten is lost on UDP; TCP is well.
+    LossByUdp,
 }
 
 impl Make {
@@ -126,6 +130,7 @@ async fn converse(socket: TcpStream, make: Make, port: u16) {
     let writer = Arc::new(Mutex::new(writer));
     let mut bytes = Vec::new();
     let mut video = 0;
+    let mut udp: Option<UdpPath> = None;
     let mut sending = None;
     loop {
         while let Some(request) = take_request(&mut bytes) {
@@ -133,7 +138,14 @@ async fn converse(socket: TcpStream, make: Make, port: u16) {
             if let Some((_, channels)) = request.split_once("interleaved=") {
                 video = channels.split(['-', ';', '\r']).next().unwrap().parse().unwrap();
             }
-            let answer = answer(&make, &request, &method, port, video);
+            let answer = match request.split_once("client_port=") {
+                Some((_, ports)) => {
+                    let path = udp.insert(UdpPath::open(ports).await);
+                    let cseq = request.lines().find_map(|l| l.strip_prefix("CSeq: ")).unwrap();
+                    format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{}Session: 4711;timeout=60\r\n\r\n", path.transport)
+                }
+                None => answer(&make, &request, &method, port, video),
+            };
             if method == "PLAY" && make.sends == Sends::SoundEarly {
                 let packet = packet(2, 0, 9, 1, false, &[0x55; 160], false);
                 let _ = writer.lock().await.write_all(&packet).await;
@@ -142,7 +154,10 @@ async fn converse(socket: TcpStream, make: Make, port: u16) {
                 return;
             }
             if method == "PLAY" && sending.is_none() {
-                sending = Some(tokio::spawn(send(Arc::clone(&writer), make, video)));
+                sending = Some(match udp.take() {
+                    Some(path) => tokio::spawn(path.send(make)),
+                    None => tokio::spawn(send(Arc::clone(&writer), make, video)),
+                });
             }
         }
         let mut buffer = [0; 4096];
@@ -193,6 +208,47 @@ fn answer(make: &Make, request: &str, method: &str, port: u16, channel: u8) -> S
     };
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{headers}{length}\r\n{body}")
+}
+
+/// Where a viewer asked for packets, from two ports of ours.
+struct UdpPath {
+    rtp: UdpSocket,
+    _rtcp: UdpSocket,
+    to: u16,
+    transport: String,
+}
+
+impl UdpPath {
+    async fn open(ports: &str) -> UdpPath {
+        let to = ports.split(['-', ';', '\r']).next().unwrap().parse().unwrap();
+        loop {
+            let rtp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let port = rtp.local_addr().unwrap().port();
+            let Some(next) = port.checked_add(1).filter(|_| port.is_multiple_of(2)) else { continue };
+            let Ok(rtcp) = UdpSocket::bind(("127.0.0.1", next)).await else { continue };
+            let (a, b) = (to, to + 1);
+            let transport = format!("Transport: RTP/AVP/UDP;unicast;client_port={a}-{b};server_port={port}-{next}\r\n");
+            return UdpPath { rtp, _rtcp: rtcp, to, transport };
+        }
+    }
+
+    async fn send(self, make: Make) {
+        let mut ticks = interval(Duration::from_millis(40));
+        let mut seq = 0u16;
+        for number in 0u32.. {
+            ticks.tick().await;
+            let picture = &pictures()[number as usize % pictures().len()];
+            for (at, unit) in picture.iter().enumerate() {
+                let lost = make.sends == Sends::NothingByUdp || (seq % 10 == 9 && make.sends == Sends::LossByUdp);
+                let packet = packet(0, 96, seq, number * 3_600, at + 1 == picture.len(), unit, false);
+                seq = seq.wrapping_add(1);
+                if !lost {
+                    // Without the interleaving's four bytes.
+                    let _ = self.rtp.send_to(&packet[4..], ("127.0.0.1", self.to)).await;
+                }
+            }
+        }
+    }
 }
 
 async fn send(writer: Arc<Mutex<OwnedWriteHalf>>, make: Make, channel: u8) {

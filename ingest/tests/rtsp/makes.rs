@@ -4,11 +4,11 @@
 //! the issues named).
 
 use ingest::rtsp::RtspConfig;
-use model::status::{Backend, Hint};
-use model::{Profile, SourceState, SourceStatus};
+use model::status::{Backend, Hint, Transport};
+use model::{Profile, PullMode, SourceState, SourceStatus};
 
 use super::make::{Make, SIZE, Sends, serve};
-use super::support::{Hub, camera, quick, with_login};
+use super::support::{Hub, camera, camera_with, quick, with_login};
 
 /// The makes, and who must read them in the end.
 fn makes() -> Vec<(Make, Backend)> {
@@ -289,5 +289,36 @@ async fn beyond_the_limit_of_ffmpeg_a_camera_says_what_it_is_waiting_for() {
     specs.remove(0);
     hub.cameras.send_replace(std::sync::Arc::new(specs));
     hub.live("second", from).await;
+    hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn udp_that_brings_nothing_or_loses_much_becomes_tcp() {
+    let cases = [
+        ("well", Sends::Well, ""),
+        ("silent", Sends::NothingByUdp, "udp_silent"),
+        ("lossy", Sends::LossByUdp, "udp_loss"),
+    ];
+    let mut specs = Vec::new();
+    for (id, sends, _) in cases {
+        let url = format!("rtsp://127.0.0.1:{}/live", serve(Make { sends, ..Make::PLAIN }).await);
+        specs.push(camera_with(id, &url, PullMode::Always, &[("transport", "udp")]));
+    }
+    let hub = Hub::start(quick(), specs);
+    for (id, sends, reason) in cases {
+        let mut from = 0;
+        if sends != Sends::Well {
+            let given_up = |s: &SourceStatus| s.reason.as_deref() == Some(reason);
+            from = hub.until(id, Profile::Main, 0, reason, given_up).await;
+            from = hub.live(id, from).await;
+        }
+        let transport = if sends == Sends::Well { Transport::Udp } else { Transport::Tcp };
+        let by = |s: &SourceStatus| s.stream.as_ref().is_some_and(|f| f.transport == Some(transport) && f.fps > 15.0);
+        let at = hub.until(id, Profile::Main, from, transport.as_str(), by).await;
+        let facts = hub.said(id, Profile::Main)[at].stream.clone().unwrap();
+        assert_eq!(facts.hints.contains(&Hint::UdpToTcp), sends != Sends::Well, "{id}: {facts:?}");
+        hub.frames(id, Profile::Main, 30).await;
+        assert_eq!(hub.path(id).last().unwrap().0, SourceState::Live, "{id}");
+    }
     hub.stop().await;
 }
