@@ -45,6 +45,8 @@ pub(crate) enum Reason {
     /// The name of the host has no address.
     NameNotFound,
     ConnectFailed,
+    /// RTSPS: no TLS with the camera, or not the certificate that is trusted.
+    TlsFailed,
     DescribeTimeout,
     SetupTimeout,
     PlayTimeout,
@@ -99,6 +101,7 @@ impl Reason {
             Reason::HostUnreachable => "host_unreachable",
             Reason::NameNotFound => "name_not_found",
             Reason::ConnectFailed => "connect_failed",
+            Reason::TlsFailed => "tls_failed",
             Reason::DescribeTimeout => "describe_timeout",
             Reason::SetupTimeout => "setup_timeout",
             Reason::PlayTimeout => "play_timeout",
@@ -168,6 +171,12 @@ impl Failure {
         let first = text.split("\n\n").next().unwrap_or_default();
         let detail = first.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(DETAIL_CHARS_MAX).collect();
         Self { phase, reason, detail, was_live: phase == Phase::Stream }
+    }
+
+    /// Judges an error of a connection of our own.
+    pub(crate) fn from_io(phase: Phase, error: &io::Error) -> Self {
+        let text = error.to_string();
+        Self::new(phase, by_os_error(&text), text)
     }
 
     /// Judges an error of FFmpeg's readers.

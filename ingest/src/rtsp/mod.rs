@@ -17,6 +17,7 @@ mod opening;
 mod pace;
 mod plan;
 mod pulling;
+mod relay;
 mod report;
 mod session;
 

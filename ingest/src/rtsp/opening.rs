@@ -21,6 +21,7 @@ use super::failure::{Failure, Phase, Reason};
 use super::frames::{Frames, Retina};
 use super::plan::{Plan, Target};
 use super::pulling;
+use super::relay::Relay;
 
 /// How long after the end of a session its successor waits until the camera knows of the end: a TEARDOWN on the old
 /// connection has 5 s in the library.
@@ -49,11 +50,18 @@ pub(crate) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// The frames to come.
-    pub(crate) async fn open(&self) -> Result<Frames, Failure> {
+    /// The frames to come, and the relay they come by, which must live as long.
+    pub(crate) async fn open(&self) -> Result<(Frames, Option<Relay>), Failure> {
         self.await_stale().await;
+        let Some(policy) = &self.target.tls else { return Ok((self.open_at(self.target).await?, None)) };
+        let relay = Relay::open(self.target, policy, self.limits.describe).await?;
+        let frames = self.open_at(&relay.target).await?;
+        Ok((frames, Some(relay)))
+    }
+
+    async fn open_at(&self, target: &Target) -> Result<Frames, Failure> {
         if self.attempt.backend == Backend::Ffmpeg {
-            let request = pulling::request(self.target, self.plan, self.attempt.transport, self.limits);
+            let request = pulling::request(target, self.plan, self.attempt.transport, self.limits);
             let limit = request.open_limit;
             match self.pulls.begin(request) {
                 Ok(pull) => return pulling::opened(pull, limit).await,
@@ -61,7 +69,7 @@ impl Opening<'_> {
                 Err(error) => return Err(Failure::from_pull(Phase::Connect, &error)),
             }
         }
-        let mut session = self.describe().await?;
+        let mut session = self.describe(target).await?;
         let stream = choose_stream(&session)?;
         let transport = match self.attempt.transport {
             Transport::Tcp => retina::client::Transport::Tcp(Default::default()),
@@ -86,7 +94,7 @@ impl Opening<'_> {
         }
     }
 
-    async fn describe(&self) -> Result<Session<Described>, Failure> {
+    async fn describe(&self, target: &Target) -> Result<Session<Described>, Failure> {
         let credentials = self
             .plan
             .credentials
@@ -96,7 +104,7 @@ impl Opening<'_> {
             .creds(credentials)
             .user_agent("gridward".into())
             .session_group(Arc::clone(self.group));
-        let describe = Session::describe(self.target.url.clone(), options);
+        let describe = Session::describe(target.url.clone(), options);
         tokio::select! {
             described = within(Phase::Describe, self.limits.describe, describe) => described,
             failure = self.unreachable() => Err(failure),

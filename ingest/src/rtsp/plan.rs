@@ -8,10 +8,12 @@ use url::Url;
 use video::StreamKey;
 
 use super::attempts::BackendWish;
+use super::relay::TlsPolicy;
 use super::{CameraSpec, Credentials};
 
-/// The port of RTSP where a URL names none (RFC 2326, section 3.2).
+/// The ports where a URL names none (RFC 2326, section 3.2; RFC 7826, section 4.2).
 const RTSP_PORT: u16 = 554;
+const RTSPS_PORT: u16 = 322;
 
 /// One session that may be opened: a URL and the rings it feeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub(crate) struct Target {
     pub url: Url,
     /// Address and port: what the governor counts slots by.
     pub host: Arc<str>,
+    /// Of `rtsps://`: which certificate is trusted.
+    pub tls: Option<TlsPolicy>,
 }
 
 impl Plan {
@@ -62,21 +66,24 @@ pub(crate) fn plans(spec: &CameraSpec, key_classes: &[String]) -> Vec<Plan> {
     if source.kind != Kind::Camera {
         return Vec::new();
     }
+    let target = |url: Url| target(url, source.tags.get("tls").map(String::as_str));
     let always = source.mode == PullMode::Always;
     let key_site = match source.tags.get("priority").map(String::as_str) {
         Some(priority) => priority == "key",
         None => key_classes.contains(&source.class),
     };
-    let plan = |profiles: &[Profile], target, always: bool, probed| Plan {
+    let is_tls = |target: &Result<Target, String>| target.as_ref().is_ok_and(|target| target.tls.is_some());
+    let plan = |profiles: &[Profile], target: Result<Target, String>, always: bool, probed| Plan {
         source: source.id.clone(),
         profiles: profiles.to_vec(),
-        target,
         credentials: spec.credentials.clone(),
-        transport: transport(source),
+        // Beside the connection nothing would be protected.
+        transport: if is_tls(&target) { Transport::Tcp } else { transport(source) },
         backend: backend(source),
         always,
         probed,
         key_site,
+        target,
     };
     let main = parse(&source.url);
     match source.tags.get("sub").map(|sub| sub.trim()).filter(|sub| !sub.is_empty()) {
@@ -114,18 +121,20 @@ fn parse(text: &str) -> Result<Url, String> {
     Url::parse(text.trim()).map_err(|e| format!("no URL: {e}"))
 }
 
-fn target(url: Url) -> Result<Target, String> {
-    if url.scheme() != "rtsp" {
-        return Err(format!("the URL begins with {}://, expected rtsp://", url.scheme()));
-    }
+fn target(url: Url, tls: Option<&str>) -> Result<Target, String> {
+    let (port, tls) = match url.scheme() {
+        "rtsp" => (RTSP_PORT, None),
+        "rtsps" => (RTSPS_PORT, Some(TlsPolicy::parse(tls)?)),
+        other => return Err(format!("the URL begins with {other}://, expected rtsp:// or rtsps://")),
+    };
     if !url.username().is_empty() || url.password().is_some() {
         return Err("the URL holds credentials, which have fields of their own".into());
     }
     let Some(host) = url.host_str().filter(|h| !h.is_empty()) else {
         return Err("the URL names no host".into());
     };
-    let host = format!("{}:{}", host.to_ascii_lowercase(), url.port().unwrap_or(RTSP_PORT)).into();
-    Ok(Target { url, host })
+    let host = format!("{}:{}", host.to_ascii_lowercase(), url.port().unwrap_or(port)).into();
+    Ok(Target { url, host, tls })
 }
 
 #[cfg(test)]
@@ -184,6 +193,17 @@ mod tests {
         assert!(!key(&[], &["school_gate"]));
         assert!(key(&[("priority", "key")], &[]));
         assert!(!key(&[("priority", "usual")], &["street"]), "the tag overrides the class");
+    }
+
+    #[test]
+    fn rtsps_has_a_port_and_a_policy_and_no_udp() {
+        let plan = plans(&camera("rtsps://cam/1", &[("transport", "udp"), ("tls", "insecure")]), &[]).remove(0);
+        let target = plan.target.unwrap();
+        assert_eq!((target.host.as_ref(), target.tls), ("cam:322", Some(TlsPolicy::Insecure)));
+        assert_eq!(plan.transport, Transport::Tcp);
+        assert!(plans(&camera("rtsps://cam/1", &[("tls", "pin:ab")]), &[])[0].target.is_err());
+        let plain = plans(&camera("rtsp://cam/1", &[("transport", "udp")]), &[]).remove(0);
+        assert_eq!((plain.target.unwrap().tls, plain.transport), (None, Transport::Udp));
     }
 
     #[test]

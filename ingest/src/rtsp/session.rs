@@ -100,7 +100,7 @@ impl Job {
         };
         let ran = match opening.open().await {
             Err(failure) => Err(failure),
-            Ok(frames) => {
+            Ok((frames, _relay)) => {
                 self.tell(Progress::Playing).await;
                 self.receive(frames, begun).await
             }

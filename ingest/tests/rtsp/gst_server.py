@@ -1,6 +1,7 @@
 """GStreamer's RTSP server with test pictures, for the tests of ingest.
 
-Usage: gst_server.py [--port N] [--user U --password P]
+Usage: gst_server.py [--port N] [--user U --password P] [--certificate FILE --key FILE]
+With a certificate it speaks TLS only.
 Serves /h264, /h265, /mjpeg (320x180, 25 frames a second, a key frame each second), and /h264-aac, /h264-pcma, /pcmu-h264 with
 sound, on a port of 127.0.0.1 (a free one unless told), prints `ready PORT`, and ends when its standard input closes. Needs Debian's own Python, whose bindings these are.
 """
@@ -13,7 +14,7 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtspServer  # noqa: E402
 
 PICTURES = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=25/1,format=I420"
 H264 = f"{PICTURES} ! x264enc tune=zerolatency key-int-max=25 bitrate=300 ! rtph264pay pt=96"
@@ -34,6 +35,8 @@ def main():
     parser.add_argument("--port", default="0")
     parser.add_argument("--user")
     parser.add_argument("--password")
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
     args = parser.parse_args()
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
@@ -45,6 +48,8 @@ def main():
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")
         auth.add_digest(args.user, args.password, token)
+        if args.certificate:
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(args.certificate, args.key))
         server.set_auth(auth)
     for path, launch in STREAMS.items():
         factory = GstRtspServer.RTSPMediaFactory()

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ingest::rtsp::{CameraSpec, RtspConfig};
 use model::status::{Backend, StreamFacts, Transport};
 use model::{Profile, PullMode, SourceState, SourceStatus};
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -18,10 +19,15 @@ struct Server {
 
 impl Server {
     async fn start(port: u16) -> Server {
+        Server::start_with(port, &[]).await
+    }
+
+    async fn start_with(port: u16, more: &[&str]) -> Server {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rtsp/gst_server.py");
         // Debian's own Python: the bindings are one of its packages.
         let mut child = Command::new("/usr/bin/python3")
             .args([script, "--user", "viewer", "--password", "pass word", "--port", &port.to_string()])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -39,8 +45,11 @@ impl Server {
     }
 
     fn tagged(&self, id: &str, path: &str, tags: &[(&str, &str)]) -> CameraSpec {
-        let url = format!("rtsp://127.0.0.1:{}{path}", self.port);
-        with_login(camera_with(id, &url, PullMode::Always, tags), "viewer", "pass word")
+        self.at(id, &format!("rtsp://127.0.0.1:{}{path}", self.port), tags)
+    }
+
+    fn at(&self, id: &str, url: &str, tags: &[(&str, &str)]) -> CameraSpec {
+        with_login(camera_with(id, url, PullMode::Always, tags), "viewer", "pass word")
     }
 }
 
@@ -155,4 +164,53 @@ async fn sound_costs_no_picture() {
         assert!(hub.path(&id).iter().all(fine), "{id}: {:?}", hub.path(&id));
     }
     hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rtsps_comes_with_the_certificate_that_is_trusted_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["cam.town".to_owned()]).unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let files = ["--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()];
+    let server = Server::start_with(0, &files).await;
+    let plain = Server::start(0).await;
+
+    let print: String = Sha256::digest(made.cert.der()).iter().map(|byte| format!("{byte:02X}")).collect();
+    let pin = format!("pin:{print}");
+    let url = format!("rtsps://127.0.0.1:{}/h264-pcma", server.port);
+    let at = |id: &str, tags: &[(&str, &str)]| server.at(id, &url, tags);
+    let other = format!("pin:{}", "0".repeat(64));
+    let hub = Hub::start(
+        patient(),
+        vec![
+            at("pinned", &[("tls", &pin)]),
+            at("pinned-udp", &[("tls", &pin), ("transport", "udp")]),
+            at("pinned-ffmpeg", &[("tls", &pin), ("backend", "ffmpeg")]),
+            at("insecure", &[("tls", "insecure")]),
+            with_login(at("wrong-login", &[("tls", &pin)]), "viewer", "wrong"),
+            at("unknown", &[]),
+            at("other", &[("tls", &other)]),
+            at("nonsense", &[("tls", "pin:beef")]),
+            plain.at("no-tls", &format!("rtsps://127.0.0.1:{}/h264", plain.port), &[("tls", "insecure")]),
+            plain.at("nobody", "rtsps://127.0.0.1:9/h264", &[("tls", "insecure")]),
+        ],
+    );
+    for id in ["pinned", "pinned-udp", "pinned-ffmpeg", "insecure"] {
+        hub.frames(id, Profile::Main, 60).await;
+        let facts = facts(&hub, id).await;
+        assert_eq!((facts.width, facts.transport), (320, Some(Transport::Tcp)), "{id}: {facts:?}");
+    }
+    hub.state("wrong-login", 0, SourceState::AuthFailed, "auth_failed").await;
+    hub.state("nobody", 0, SourceState::Offline, "connect_refused").await;
+    hub.state("nonsense", 0, SourceState::Offline, "bad_url").await;
+    for (id, words) in [("unknown", "certificate"), ("other", &print.to_lowercase()), ("no-tls", "")] {
+        let at = hub.state(id, 0, SourceState::Offline, "tls_failed").await;
+        let detail = hub.said(id, Profile::Main)[at].detail.clone().unwrap();
+        assert!(detail.contains(words), "{id}: {detail}");
+        println!("{id}: {detail}");
+    }
+    let took = hub.stop().await;
+    assert!(took < Duration::from_secs(8), "{took:?}");
 }
