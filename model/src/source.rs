@@ -26,7 +26,7 @@ pub struct Source {
     pub place: Option<Place>,
     /// Whether a camera is pulled always or on demand; sensors are always `always`.
     pub mode: PullMode,
-    /// Camera: main stream, `rtsp://host[:port]/path`, without credentials. Sensor: empty.
+    /// Camera: main stream, `rtsp://host[:port]/path` or `rtsps://`, without credentials. Sensor: empty.
     #[serde(default)]
     pub url: String,
     /// Sensor: MQTT topic, may hold the wildcards `+` and `#`. Camera: empty.
@@ -42,7 +42,7 @@ pub struct Source {
     #[serde(default)]
     pub interval_s: Option<u32>,
     /// Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream),
-    /// `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`),
+    /// `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`), `backend` (`auto`, `retina` or `ffmpeg`), `tls` (which certificate of an `rtsps://` camera is trusted),
     /// `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,

@@ -328,8 +328,9 @@ impl Row<'_> {
             self.wrong("class", format!("found {class:?}: no camera in private places"));
         }
         let url = self.text("url").to_owned();
-        let Some(rest) = url.strip_prefix("rtsp://") else {
-            self.wrong("url", format!("found {:?}, expected rtsp://host[:port]/path", without_secret(&url)));
+        let Some(rest) = url.strip_prefix("rtsp://").or_else(|| url.strip_prefix("rtsps://")) else {
+            let found = without_secret(&url);
+            self.wrong("url", format!("found {found:?}, expected rtsp://host[:port]/path or rtsps://"));
             return;
         };
         let host = rest.split('/').next().unwrap_or_default();

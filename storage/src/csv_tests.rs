@@ -24,6 +24,15 @@ fn a_good_file_is_taken_whole_with_bom_and_crlf() {
 }
 
 #[test]
+fn a_camera_may_speak_tls_and_its_tags_keep_their_colons() {
+    let row = "c,camera,street,n,police,g1,,,rtsps://cam.town:322/x,u,p,always,,,,,backend=ffmpeg;tls=pin:AB:CD\n";
+    let parsed = parse(format!("{HEAD}{row}").as_bytes());
+    assert_eq!(parsed.problems, []);
+    assert_eq!(parsed.rows[0].source.tags["tls"], "pin:AB:CD");
+    assert!(problems("c,camera,street,n,police,g1,,,rtsps://u:secret@h/x\n")[0].contains("credentials"));
+}
+
+#[test]
 fn every_bad_field_is_named_with_its_line() {
     let told = problems(
         "a/b,camera,street,n,police,g1,,,rtsp://h/x\n\

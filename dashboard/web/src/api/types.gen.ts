@@ -140,6 +140,9 @@ export type AuditPage = {
   next_cursor?: number | null;
 };
 
+/** What reads a camera. */
+export type Backend = "retina" | "ffmpeg";
+
 /** A step of time summed up. */
 export type BucketView = {
   /** When it begins. */
@@ -232,6 +235,9 @@ export type Grid = {
 
 /** What kind of harm an alarm or incident is about. Alarms of one place and one hazard join one incident. */
 export type Hazard = "flood" | "fire" | "gas" | "geology" | "security" | "traffic" | "crowd" | "utility" | "environment" | "equipment" | "request" | "other";
+
+/** What could be better about a stream that is well. */
+export type Hint = "long_gop" | "udp_to_tcp" | "ffmpeg_needed";
 
 /** The hub's own state. */
 export type HubView = {
@@ -607,13 +613,13 @@ export type Source = {
   /** Which of the five kinds of owner it belongs to. */
   owner: Owner;
   place?: Place | null;
-  /** Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream), `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`), `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`. */
+  /** Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream), `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`), `backend` (`auto`, `retina` or `ffmpeg`), `tls` (which certificate of an `rtsps://` camera is trusted), `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`. */
   tags?: Record<string, string>;
   /** Sensor: MQTT topic, may hold the wildcards `+` and `#`. Camera: empty. */
   topic?: string;
   /** Sensor: UCUM unit of the reading, as `m`, `Cel`, `%`; may be empty. */
   unit?: string;
-  /** Camera: main stream, `rtsp://host[:port]/path`, without credentials. Sensor: empty. */
+  /** Camera: main stream, `rtsp://host[:port]/path` or `rtsps://`, without credentials. Sensor: empty. */
   url?: string;
 };
 
@@ -679,6 +685,7 @@ export type StepBody = {
 
 /** Measured facts about a live stream. */
 export type StreamFacts = {
+  backend?: Backend | null;
   /** Bits a second, measured over the last seconds. */
   bitrate_bps: number;
   /** RFC 6381 codec string, as `avc1.4d401e`, `hvc1.1.6.L93.B0`. */
@@ -691,6 +698,9 @@ export type StreamFacts = {
   gop_frames: number;
   /** Height in pixels. */
   height: number;
+  /** What could be better though the stream is well. */
+  hints?: Hint[];
+  transport?: Transport | null;
   /** Width in pixels. */
   width: number;
 };
@@ -724,6 +734,9 @@ export type TokenView = {
   /** Which part of the town. */
   scope: Scope;
 };
+
+/** How a camera's packets travel. */
+export type Transport = "tcp" | "udp";
 
 /** A person or token as the API shows it. */
 export type UserView = {
