@@ -104,7 +104,8 @@ impl Books {
         late
     }
 
-    fn rows(&self, device: &str) -> usize {
+    /// How many rows there are of a device, repeated numbers too.
+    pub fn rows(&self, device: &str) -> usize {
         self.kept.get(device).map_or(0, Vec::len)
     }
 }

@@ -20,9 +20,7 @@ pub enum Way {
 /// What passed of one topic, whole packets only.
 #[derive(Default, Clone)]
 pub struct Seen {
-    /// The numbers carried, in order of their first appearance.
-    pub carried: Vec<u32>,
-    /// Those whose PUBACK was carried back.
+    /// The numbers whose PUBACK was carried back.
     pub answered: BTreeSet<u32>,
 }
 
@@ -208,12 +206,6 @@ impl Line {
         let (id, payload) = rest.split_at(2);
         let topic = String::from_utf8_lossy(topic).into_owned();
         let Some(number) = std::str::from_utf8(payload).ok().and_then(|text| text.parse().ok()) else { return };
-        let mut seen = self.state.seen.lock().unwrap();
-        let seen = seen.entry(topic.clone()).or_default();
-        // Only repeats are looked for, and those are young.
-        if !seen.carried.iter().rev().take(4_096).any(|known| *known == number) {
-            seen.carried.push(number);
-        }
         self.waiting.lock().unwrap().insert((self.way, u16::from_be_bytes([id[0], id[1]])), (topic, number));
     }
 

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use video::{ReadEvent, Rings};
 
-/// No camera may find it in what the hub says of it.
+/// Nobody may find it in what the hub says of a camera.
 const PASSWORD: &str = "hunter2-hunter2";
 /// For what must happen, and takes microseconds.
 const SOON: Duration = Duration::from_secs(2);
@@ -140,12 +140,14 @@ async fn visit(answers: &[Vec<u8>]) {
     let gone = timeout(SOON, async { while stream.read(&mut last).await.is_ok_and(|count| count > 0) {} }).await;
     assert!(gone.is_ok(), "the hub stays with a camera that has ended the connection");
     drop((stream, listener));
+    // The camera's own words may be part of a detail, and the fuzzer guesses well.
+    let guessed = answers.iter().any(|a| a.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()));
     // Whatever the camera did, its end is told with a reason.
     let mut ended = false;
     while let Ok(Some(status)) = timeout(if ended { Duration::ZERO } else { SOON }, told.recv()).await {
         ended |= status.reason.is_some();
         let detail = status.detail.unwrap_or_default();
-        assert!(detail.chars().count() <= 200 && !detail.contains(PASSWORD), "{detail}");
+        assert!(detail.chars().count() <= 200 && (guessed || !detail.contains(PASSWORD)), "{detail}");
     }
     assert!(ended, "no reason was told");
     let mut end = None;
