@@ -2,7 +2,7 @@
 # Builds every fuzz target of tests/fuzz and runs each for a while, two at a time. No nightly and no cargo-fuzz: stable
 # Rust with LLVM's coverage counters, and libFuzzer as the crate libfuzzer-sys builds it.
 #
-#   scripts/fuzz.sh [SECONDS] [TARGET...]     30 seconds and all targets without
+#   scripts/fuzz.sh [SECONDS] [TARGET...]     20 seconds and all targets without
 #
 # One line a target. An input that breaks one stays in target/fuzz/found/TARGET; run it again with
 #   target/fuzz/bin/TARGET target/fuzz/found/TARGET/INPUT
@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-seconds=30
+seconds=20
 if [[ ${1:-} =~ ^[0-9]+$ ]]; then
   seconds=$1
   shift

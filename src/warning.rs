@@ -5,6 +5,7 @@
 //! piece, and nothing is shown before it is there. While storage takes no writes the transitions wait here and are
 //! tried again each second; people are refused, states of links still reach the screens.
 
+mod pieces;
 mod start;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,6 +23,8 @@ use storage::{HistorySeq, Storage};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+
+use self::pieces::{Row, pieces};
 
 /// How often what the engine remembers is kept; what came after is read again from the history at a start.
 const SNAPSHOT: Duration = Duration::from_secs(15);
@@ -92,7 +95,7 @@ pub struct Warning {
 /// Transitions that belong together, with when what caused them came in.
 #[derive(Default)]
 struct Made {
-    rows: Vec<(Actor, LogBody)>,
+    rows: Vec<Row>,
     alarms: Vec<Alarm>,
     incidents: Vec<IncidentId>,
     raised: Vec<(model::Level, Option<Timestamp>)>,
@@ -236,28 +239,30 @@ impl Warning {
     }
 
     /// Makes transitions durable, however long it takes, then shows them; false when shut down before that.
-    async fn keep(&mut self, made: Made, inputs: &mut Inputs, token: &CancellationToken) -> bool {
+    async fn keep(&mut self, mut made: Made, inputs: &mut Inputs, token: &CancellationToken) -> bool {
         if made.rows.is_empty() {
             return true;
         }
         let mut waiting: HashMap<(SourceId, Option<Profile>), SourceStatus> = HashMap::new();
-        while let Err(error) = self.append(&made).await {
-            tracing::error!(%error, rows = made.rows.len(), "alarms wait for the disk");
-            metrics::counter!("gridward_log_retries_total").increment(1);
-            let again = Instant::now() + RETRY;
-            loop {
-                tokio::select! {
-                    () = token.cancelled() => return false,
-                    () = sleep_until(again) => break,
-                    Some(request) = inputs.orders.recv() => {
-                        let _ = request.reply.send(Err(unavailable()));
-                    }
-                    Some(request) = inputs.alarms.recv() => {
-                        let _ = request.reply.send(Err(Refused::Unavailable));
-                    }
-                    Some(status) = inputs.statuses.recv() => {
-                        self.feed.status(status.clone());
-                        waiting.insert((status.source.clone(), status.profile), status);
+        for piece in pieces(std::mem::take(&mut made.rows)) {
+            while let Err(error) = self.append(&piece).await {
+                tracing::error!(%error, rows = piece.len(), "alarms wait for the disk");
+                metrics::counter!("gridward_log_retries_total").increment(1);
+                let again = Instant::now() + RETRY;
+                loop {
+                    tokio::select! {
+                        () = token.cancelled() => return false,
+                        () = sleep_until(again) => break,
+                        Some(request) = inputs.orders.recv() => {
+                            let _ = request.reply.send(Err(unavailable()));
+                        }
+                        Some(request) = inputs.alarms.recv() => {
+                            let _ = request.reply.send(Err(Refused::Unavailable));
+                        }
+                        Some(status) = inputs.statuses.recv() => {
+                            self.feed.status(status.clone());
+                            waiting.insert((status.source.clone(), status.profile), status);
+                        }
                     }
                 }
             }
@@ -271,8 +276,8 @@ impl Warning {
         Box::pin(self.keep(later, inputs, token)).await
     }
 
-    async fn append(&mut self, made: &Made) -> Result<(), storage::Error> {
-        let entries = self.storage.log().append_each(Timestamp::now(), made.rows.clone()).await?;
+    async fn append(&mut self, rows: &[Row]) -> Result<(), storage::Error> {
+        let entries = self.storage.log().append_each(Timestamp::now(), rows.to_vec()).await?;
         if let Some(last) = entries.last() {
             self.logged = last.seq;
         }
@@ -311,7 +316,7 @@ impl Warning {
                 {
                     before = self.acknowledge_alarms(id, by, now, &mut made);
                 }
-                match self.append(&made).await {
+                match self.append(&made.rows).await {
                     Ok(()) => {
                         self.show(made);
                         id.and_then(|id| self.desk.incident(&id).cloned()).ok_or_else(unavailable)
@@ -357,7 +362,7 @@ impl Warning {
             (Ok(transition), Some(before)) => {
                 let mut made = Made::default();
                 self.follow(vec![transition], None, &mut made);
-                match self.append(&made).await {
+                match self.append(&made.rows).await {
                     Ok(()) => {
                         self.show(made);
                         self.alarms.get(&request.alarm).cloned().ok_or(Refused::NotFound)

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::dice::Dice;
 use crate::hub::{Folder, Hub, free_port, gridward};
 use crate::mosquitto::Mosquitto;
 use crate::sensor::{Link, Sensor};
@@ -26,28 +27,6 @@ fn embedded() -> (Folder, u16) {
         .unwrap();
     assert!(folder.import(GAUGE).status.success());
     (folder, port)
-}
-
-/// Numbers below `most`, other ones at each run; told, so that a failure can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn new(what: &str) -> Self {
-        let seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1;
-        println!("{what}: seed {seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
-
-    fn sleep_ms(&mut self, most: u64) {
-        std::thread::sleep(Duration::from_millis(self.below(most)));
-    }
 }
 
 fn verify(folder: &Folder) {
@@ -243,12 +222,6 @@ fn told(hub: &Hub, token: &str, action: &str) -> Value {
     hub.get(token, &format!("/api/v1/audit?action={action}&limit=1")).1["items"][0]["body"]["detail"].clone()
 }
 
-fn metric(hub: &Hub, name: &str) -> f64 {
-    let text = hub.get("", "/metrics").1;
-    let line = text.as_str().unwrap().lines().find(|line| line.starts_with(name)).map(str::to_owned);
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0.0)
-}
-
 #[test]
 fn a_torn_tail_is_cut_counted_and_told_and_the_start_succeeds() {
     let (folder, port) = embedded();
@@ -265,7 +238,7 @@ fn a_torn_tail_is_cut_counted_and_told_and_the_start_succeeds() {
     append_garbage(&log_of(&day_file(&folder)));
     let hub = folder.run();
     assert_eq!(told(&hub, &token, "hub.start")["cut_bytes"], 12_000);
-    assert_eq!(metric(&hub, "gridward_storage_cut_bytes_total"), 12_000.0);
+    assert_eq!(hub.metric("gridward_storage_cut_bytes_total"), 12_000.0);
     let kept = hub.get(&token, "/api/v1/observations?source=gauge-1").1;
     assert_eq!(kept["items"].as_array().unwrap().len(), 50);
     assert_eq!(hub.get(&token, &format!("/api/v1/incidents/{}", made["id"].as_str().unwrap())).0, 200);
@@ -289,7 +262,7 @@ fn a_torn_tail_is_cut_counted_and_told_and_the_start_succeeds() {
     let hub = folder.run();
     let set_aside = told(&hub, &token, "hub.start")["set_aside"].clone();
     assert_eq!(set_aside.as_array().map(Vec::len), Some(1), "{set_aside}");
-    assert_eq!(metric(&hub, "gridward_storage_set_aside_total"), 1.0);
+    assert_eq!(hub.metric("gridward_storage_set_aside_total"), 1.0);
     keep(port, 70..80);
     let kept = hub.get(&token, "/api/v1/observations?source=gauge-1").1;
     assert_eq!(kept["items"].as_array().unwrap().len(), 10);
@@ -385,7 +358,7 @@ fn outlives(folder: &Folder, port: u16, hub: Hub, space: &mut dyn Space) {
     assert_eq!(hub.get("", "/readyz").0, 503);
     let seen = hub.wait_for(&token, "/api/v1/hub", |hub| hub["disk_full"] == true);
     assert_eq!(seen["storage_ok"], false);
-    assert_eq!(metric(&hub, "gridward_storage_ok"), 0.0);
+    assert_eq!(hub.metric("gridward_storage_ok"), 0.0);
     // The screen is told without asking.
     screen.wait_for("word of the disk", |message| message.to_string().contains("\"disk_full\":true"));
     // Nothing is acknowledged that is not kept, ...

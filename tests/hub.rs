@@ -19,8 +19,10 @@ pub struct Hub {
     pub addr: String,
 }
 
+/// The binary that was just built, or the one that `GRIDWARD_BIN` names.
 pub fn gridward() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gridward"));
+    let binary = std::env::var_os("GRIDWARD_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_gridward").into());
+    let mut command = Command::new(binary);
     command.env("GRIDWARD_HTTP__BIND", "127.0.0.1:0").env("RUST_LOG", "warn");
     command
 }
@@ -72,9 +74,22 @@ impl Folder {
 
     /// Starts the hub and waits until it serves.
     pub fn run(&self) -> Hub {
+        Hub::wait_ready(self.run_command())
+    }
+
+    /// Starts the hub and kills it (-9) that much later, however far it is by then.
+    pub fn run_and_kill(&self, after: Duration) {
+        let mut child = self.run_command().stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(after);
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn run_command(&self) -> Command {
         let mut command = gridward();
         command.args(["run", "--config"]).arg(self.config());
-        Hub::wait_ready(command)
+        command
     }
 }
 
@@ -106,6 +121,14 @@ impl Hub {
         self.ask(token, "POST", path, &body.to_string())
     }
 
+    /// A counter or gauge, all its labels together; 0 while it is not there.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.get("", "/metrics").1;
+        let is_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        let values = text.as_str().unwrap().lines().filter(is_it).filter_map(|line| line.rsplit(' ').next());
+        values.map(|value| value.parse::<f64>().unwrap()).sum()
+    }
+
     fn ask(&self, token: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.addr).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -127,13 +150,18 @@ impl Hub {
 
     /// Asks until the answer fits, for at most 20 seconds.
     pub fn wait_for(&self, token: &str, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.wait_long_for(Duration::from_secs(20), token, path, fits)
+    }
+
+    /// Asks until the answer fits, for at most this time.
+    pub fn wait_long_for(&self, most: Duration, token: &str, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {
             let (_, body) = self.get(token, path);
             if fits(&body) {
                 return body;
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "{path} never became as expected: {body}");
+            assert!(began.elapsed() < most, "{path} never became as expected: {body}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }

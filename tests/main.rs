@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
+mod dice;
 mod durability;
 mod hub;
 mod interface;
@@ -10,6 +11,7 @@ mod licences;
 mod live;
 mod metrics;
 mod mosquitto;
+mod oracle;
 mod sensor;
 mod sensors;
 mod socket;

@@ -1,6 +1,7 @@
 //! Debian's mosquitto, as the town's broker.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::hub::free_port;
@@ -8,6 +9,7 @@ use crate::hub::free_port;
 /// Debian's mosquitto on a free port.
 pub struct Mosquitto {
     child: Child,
+    file: PathBuf,
     /// Where it listens, on loopback.
     pub port: u16,
 }
@@ -19,17 +21,33 @@ impl Mosquitto {
         let file = dir.join("mosquitto.conf");
         let text = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 100\n\
-             persistence_location {}/\n{extra}",
+             persistence_location {}/\nuser root\n{extra}",
             dir.display()
         );
         std::fs::write(&file, text).unwrap();
-        let child = Command::new("mosquitto").arg("-c").arg(file).stderr(Stdio::null()).spawn().unwrap();
+        let mosquitto = Self { child: spawn(&file), file, port };
+        mosquitto.wait_until_it_listens();
+        mosquitto
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again, with what it has on disk.
+    pub fn restart(&mut self) {
+        self.child = spawn(&self.file);
+        self.wait_until_it_listens();
+    }
+
+    fn wait_until_it_listens(&self) {
         let began = std::time::Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(began.elapsed().as_secs() < 10, "mosquitto does not listen");
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
-        Self { child, port }
     }
 
     /// Publishes payloads at QoS 1, a line each.
@@ -42,6 +60,10 @@ impl Mosquitto {
         publisher.stdin.take().unwrap().write_all((payloads.join("\n") + "\n").as_bytes()).unwrap();
         assert!(publisher.wait().unwrap().success());
     }
+}
+
+fn spawn(file: &std::path::Path) -> Child {
+    Command::new("mosquitto").arg("-c").arg(file).stderr(Stdio::null()).spawn().unwrap()
 }
 
 impl Drop for Mosquitto {

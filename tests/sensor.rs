@@ -23,7 +23,7 @@ impl Link {
     pub fn open(port: u16, id: &str) -> Option<Self> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
         stream.set_nodelay(true).ok()?;
-        stream.set_read_timeout(Some(Duration::from_millis(100))).ok()?;
+        stream.set_read_timeout(Some(Duration::from_millis(10))).ok()?;
         let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, id.len() as u8];
         body.extend(id.as_bytes());
         stream.write_all(&[0x10, body.len() as u8]).ok()?;
@@ -41,17 +41,27 @@ impl Link {
 
     /// Publishes at QoS 1; false when the connection is gone.
     pub fn publish(&mut self, topic: &str, packet_id: u16, payload: &str) -> bool {
-        let mut body = vec![0, topic.len() as u8];
-        body.extend(topic.as_bytes());
-        body.extend(packet_id.to_be_bytes());
-        body.extend(payload.as_bytes());
-        assert!(body.len() < 128, "one byte of length");
-        let mut packet = vec![0x32, body.len() as u8];
-        packet.extend(body);
+        self.publish_bytes(topic, Some(packet_id), payload.as_bytes())
+    }
+
+    /// Publishes any bytes, at QoS 1 with a packet id, else at QoS 0; false when the connection is gone.
+    pub fn publish_bytes(&mut self, topic: &str, packet_id: Option<u16>, payload: &[u8]) -> bool {
+        let mut packet = vec![if packet_id.is_some() { 0x32 } else { 0x30 }];
+        let mut rest = 2 + topic.len() + packet_id.map_or(0, |_| 2) + payload.len();
+        // The length in groups of seven bits, the lowest first (MQTT 3.1.1, 2.2.3).
+        while rest >= 128 {
+            packet.push((rest % 128) as u8 | 0x80);
+            rest /= 128;
+        }
+        packet.push(rest as u8);
+        packet.extend((topic.len() as u16).to_be_bytes());
+        packet.extend(topic.as_bytes());
+        packet.extend(packet_id.iter().flat_map(|id| id.to_be_bytes()));
+        packet.extend(payload);
         self.stream.write_all(&packet).is_ok()
     }
 
-    /// The packet ids acknowledged within a tenth of a second; none when the connection is gone.
+    /// The packet ids acknowledged within ten milliseconds; none when the connection is gone.
     pub fn acknowledged(&mut self) -> Option<Vec<u16>> {
         let alive = self.fill();
         let mut ids = Vec::new();
@@ -76,6 +86,22 @@ impl Link {
     }
 }
 
+/// What a sensor sends, and how fast.
+#[derive(Clone)]
+pub struct Habits {
+    /// New readings a second at most.
+    pub per_s: u32,
+    /// The payload of a number.
+    pub payload: Arc<dyn Fn(u32) -> Vec<u8> + Send + Sync>,
+}
+
+impl Default for Habits {
+    /// The number as text, as fast as it is acknowledged.
+    fn default() -> Self {
+        Self { per_s: 1_000_000, payload: Arc::new(|number| number.to_string().into_bytes()) }
+    }
+}
+
 /// A sensor that sends until it is told to stop.
 pub struct Sensor {
     acknowledged: Arc<Mutex<BTreeSet<u32>>>,
@@ -85,10 +111,15 @@ pub struct Sensor {
 
 impl Sensor {
     /// Begins to send 0, 1, 2 ... on the topic.
-    pub fn start(port: u16, topic: &'static str) -> Self {
+    pub fn start(port: u16, topic: &str) -> Self {
+        Self::with(port, topic, Habits::default())
+    }
+
+    /// The same in its own way.
+    pub fn with(port: u16, topic: &str, habits: Habits) -> Self {
         let (acknowledged, stop) = (Arc::<Mutex<BTreeSet<u32>>>::default(), Arc::<AtomicBool>::default());
-        let (acks, ends) = (Arc::clone(&acknowledged), Arc::clone(&stop));
-        let task = Some(std::thread::spawn(move || send(port, topic, &acks, &ends)));
+        let (acks, ends, topic) = (Arc::clone(&acknowledged), Arc::clone(&stop), topic.to_owned());
+        let task = Some(std::thread::spawn(move || send(port, &topic, &habits, &acks, &ends)));
         Self { acknowledged, stop, task }
     }
 
@@ -107,7 +138,7 @@ impl Sensor {
         let (began, wanted) = (Instant::now(), self.count() + more);
         while self.count() < wanted {
             assert!(began.elapsed() < Duration::from_secs(60), "{} of {wanted} acknowledged", self.count());
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_micros(200));
         }
     }
 
@@ -125,11 +156,12 @@ impl Drop for Sensor {
     }
 }
 
-fn send(port: u16, topic: &str, acknowledged: &Mutex<BTreeSet<u32>>, stop: &AtomicBool) -> u32 {
+fn send(port: u16, topic: &str, habits: &Habits, acknowledged: &Mutex<BTreeSet<u32>>, stop: &AtomicBool) -> u32 {
     let (mut next, mut open) = (0u32, BTreeSet::new());
+    let mut pace = Pace::new(habits.per_s);
     let mut stopped_at = None;
     loop {
-        let Some(mut link) = Link::open(port, "numbered-sensor") else {
+        let Some(mut link) = Link::open(port, &format!("numbered-{topic}")) else {
             if give_up(&mut stopped_at, stop) {
                 return next;
             }
@@ -138,16 +170,18 @@ fn send(port: u16, topic: &str, acknowledged: &Mutex<BTreeSet<u32>>, stop: &Atom
         };
         // What an earlier connection left unanswered goes first, in order. Packet ids are the numbers, from 1.
         let id = |number: u32| (number % 60_000) as u16 + 1;
-        let mut alive = open.iter().all(|number: &u32| link.publish(topic, id(*number), &number.to_string()));
+        let publish =
+            |link: &mut Link, number: u32| link.publish_bytes(topic, Some(id(number)), &(habits.payload)(number));
+        let mut alive = open.iter().all(|number: &u32| publish(&mut link, *number));
         while alive {
             if stop.load(Ordering::Relaxed) {
                 if open.is_empty() || give_up(&mut stopped_at, stop) {
                     return next;
                 }
             } else {
-                while alive && open.len() < WINDOW as usize {
+                while alive && open.len() < WINDOW as usize && pace.allows() {
                     open.insert(next);
-                    alive = link.publish(topic, id(next), &next.to_string());
+                    alive = publish(&mut link, next);
                     next += 1;
                 }
             }
@@ -161,6 +195,28 @@ fn send(port: u16, topic: &str, acknowledged: &Mutex<BTreeSet<u32>>, stop: &Atom
                 }
             }
         }
+    }
+}
+
+/// So many a second; what could not be sent in time is not made up for.
+struct Pace {
+    per_s: u32,
+    due: Instant,
+}
+
+impl Pace {
+    fn new(per_s: u32) -> Self {
+        Self { per_s, due: Instant::now() }
+    }
+
+    fn allows(&mut self) -> bool {
+        let now = Instant::now();
+        if now < self.due {
+            return false;
+        }
+        // A little may follow at once: between two looks the sensor waits for answers.
+        self.due = self.due.max(now - Duration::from_millis(100)) + Duration::from_secs(1) / self.per_s;
+        true
     }
 }
 

@@ -3,6 +3,8 @@
 
 #[path = "mqtt/broker.rs"]
 mod broker;
+#[path = "mqtt/ending.rs"]
+mod ending;
 #[path = "mqtt/flood.rs"]
 mod flood;
 #[path = "mqtt/link.rs"]

@@ -7,6 +7,8 @@ mod emergency;
 mod fleet;
 #[path = "rtsp/gstreamer.rs"]
 mod gstreamer;
+#[path = "rtsp/library_defects.rs"]
+mod library_defects;
 #[path = "rtsp/make.rs"]
 mod make;
 #[path = "rtsp/makes.rs"]

@@ -34,5 +34,12 @@ pub use reader::{ReadEvent, Reader};
 pub use rings::{KeyFrame, RingStats, RingWriter, Rings};
 pub use stills::{Still, StillError, Stills};
 
+/// The way in for `tests/fuzz`.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::decode::fuzzing::access_unit;
+}
+
 /// Ticks a second of every media time in this crate: the RTP clock of H.264 and H.265 (RFC 6184, RFC 7798).
 pub const TIMESCALE: u32 = 90_000;

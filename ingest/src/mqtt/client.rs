@@ -238,6 +238,17 @@ impl EventLoop {
             EventLoop::V5(events) => events.poll().await.map(event_v5).map_err(failure_v5),
         }
     }
+
+    /// After a failure: the messages that were read together with the end of the connection. The library would tell
+    /// them after it has connected anew, which this event loop never does.
+    pub fn left_over(&mut self) -> Vec<Incoming> {
+        let events: Vec<Event> = match self {
+            EventLoop::V4(events) => events.state.events.drain(..).map(event_v4).collect(),
+            EventLoop::V5(events) => events.state.events.drain(..).map(event_v5).collect(),
+        };
+        let message = |event| if let Event::Message(message) = event { Some(message) } else { None };
+        events.into_iter().filter_map(message).collect()
+    }
 }
 
 fn event_v4(event: rumqttc::Event) -> Event {

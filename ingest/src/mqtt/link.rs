@@ -362,7 +362,11 @@ async fn poll(mut events: EventLoop, shared: Arc<Shared>) -> Failure {
         }
         let event = match timeout(patience, events.poll()).await {
             Err(_) => return Failure::new("stalled", "no sign of the broker"),
-            Ok(Err(failure)) => return failure,
+            Ok(Err(failure)) => {
+                // They are here: a broker that is gone for good does not send them again.
+                let _ = events.left_over().into_iter().try_for_each(|message| taker.take(message));
+                return failure;
+            }
             Ok(Ok(event)) => event,
         };
         match event {
@@ -403,6 +407,14 @@ struct Taker<'s> {
     shared: &'s Shared,
     held: VecDeque<Raw>,
     held_bytes: usize,
+}
+
+impl Drop for Taker<'_> {
+    /// The connection has ended: what still finds no room comes again, or is counted.
+    fn drop(&mut self) {
+        self.flush();
+        self.drop_qos_0();
+    }
 }
 
 impl Taker<'_> {

@@ -158,19 +158,7 @@ impl Failure {
 
     /// Judges an error of the RTSP library.
     pub(crate) fn from_retina(phase: Phase, error: &retina::Error) -> Self {
-        let text = error.to_string();
-        let connects = phase == Phase::Describe && text.starts_with(CONNECT_ERROR);
-        let phase = if connects { Phase::Connect } else { phase };
-        let reason = match error.status_code() {
-            Some(401) if matches!(phase, Phase::Setup | Phase::Play) => Reason::NonceExpired,
-            Some(status) => by_status(status),
-            None if connects => by_os_error(&text),
-            None => by_text(&text),
-        };
-        // The first paragraph says what happened; what follows are addresses and byte positions.
-        let first = text.split("\n\n").next().unwrap_or_default();
-        let detail = first.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(DETAIL_CHARS_MAX).collect();
-        Self { phase, reason, detail, was_live: phase == Phase::Stream }
+        from_text(phase, error.status_code(), &error.to_string())
     }
 
     /// Judges an error of a connection of our own.
@@ -227,6 +215,22 @@ impl Failure {
 // Retina's errors are opaque beside the status code; these are the beginnings of its messages (0.4.21, error.rs). A test
 // holds those that matter against real sockets.
 const CONNECT_ERROR: &str = "Unable to connect to RTSP server";
+
+/// Judges an error by what it says, and by the camera's answer when there was one.
+pub(crate) fn from_text(phase: Phase, status: Option<u16>, text: &str) -> Failure {
+    let connects = phase == Phase::Describe && text.starts_with(CONNECT_ERROR);
+    let phase = if connects { Phase::Connect } else { phase };
+    let reason = match status {
+        Some(401) if matches!(phase, Phase::Setup | Phase::Play) => Reason::NonceExpired,
+        Some(status) => by_status(status),
+        None if connects => by_os_error(text),
+        None => by_text(text),
+    };
+    // The first paragraph says what happened; what follows are addresses and byte positions.
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let detail = first.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(DETAIL_CHARS_MAX).collect();
+    Failure { phase, reason, detail, was_live: phase == Phase::Stream }
+}
 
 fn by_status(status: u16) -> Reason {
     match status {

@@ -11,6 +11,9 @@ mod failure;
 mod feed;
 mod fleet;
 mod frames;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod governor;
 mod health;
 mod opening;

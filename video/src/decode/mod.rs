@@ -8,6 +8,14 @@ pub(crate) mod annexb;
 #[cfg(feature = "ffmpeg")]
 mod ffmpeg;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    /// Parameter sets and a frame as the decoder would get them.
+    pub fn access_unit(codec: crate::Codec, config: &[u8], frame: &[u8]) -> Option<Vec<u8>> {
+        super::annexb::access_unit(codec, config, frame)
+    }
+}
+
 use bytes::Bytes;
 
 #[cfg(feature = "ffmpeg")]
