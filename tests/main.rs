@@ -10,6 +10,7 @@ mod licences;
 mod live;
 mod metrics;
 mod mosquitto;
+mod outages;
 mod sensor;
 mod sensors;
 mod socket;
