@@ -158,10 +158,16 @@ async fn the_connection_log_of_a_source_is_told_with_its_strip() {
 }
 
 #[tokio::test]
-async fn the_metrics_count_by_owner_and_count_the_groups() {
+async fn a_bare_list_has_the_states_and_leaves_the_rest_out() {
     let hub = town().await;
-    let begun = std::time::Instant::now();
-    let answer = hub.call("GET", "/metrics", &[], None).await;
-    assert_eq!(answer.status, 200);
-    println!("/metrics took {:?}", begun.elapsed());
+    let li = hub.log_in("li").await;
+    let full = hub.get(&li, "/api/v1/sources?limit=20").await.body;
+    let bare = hub.get(&li, "/api/v1/sources?limit=20&bare=true").await.body;
+    let pairs = full["items"].as_array().unwrap().iter().zip(bare["items"].as_array().unwrap());
+    for (full, bare) in pairs {
+        assert_eq!((&full["id"], &full["state"], &full["url"]), (&bare["id"], &bare["state"], &bare["url"]));
+        assert_eq!((&bare["statuses"], &bare["readings"]), (&json!([]), &json!([])));
+    }
+    assert_eq!((&full["total"], &bare["total"]), (&json!(15), &json!(15)));
+    assert!(!full["items"][1]["statuses"].as_array().unwrap().is_empty());
 }

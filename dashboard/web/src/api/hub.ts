@@ -57,8 +57,9 @@ export interface OutageQuery {
   cursor?: string | undefined;
 }
 export const sources = {
+  /** Without statuses and readings, which the event socket tells. */
   page: (cursor: string | undefined, limit: number, signal?: AbortSignal) =>
-    ask<T.SourcePage>(`${V1}/sources`, { query: { limit, cursor }, ...opt(signal) }),
+    ask<T.SourcePage>(`${V1}/sources`, { query: { limit, cursor, bare: 'true' }, ...opt(signal) }),
   connections: (source: string, signal?: AbortSignal) =>
     ask<T.ConnectionsView>(`${V1}/sources/${id(source)}/connections`, opt(signal)),
   rates: (kind: T.Kind | undefined, signal?: AbortSignal) => ask<T.RatesView>(`${V1}/rates`, { query: { kind }, ...opt(signal) }),
