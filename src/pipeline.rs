@@ -167,6 +167,7 @@ impl Hub {
         self.rest.cancel();
         self.server.join().await;
         while self.others.join_next().await.is_some() {}
+        self.storage.connections().close().await;
     }
 }
 

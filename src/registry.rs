@@ -6,7 +6,7 @@ use std::time::Duration;
 use dashboard::Feed;
 use ingest::mqtt::SensorSpec;
 use ingest::rtsp::CameraSpec;
-use model::{Kind, Source};
+use model::{Kind, Source, Timestamp};
 use storage::Storage;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,8 @@ impl Followers {
         self.sensors.send_replace(Arc::new(sensors.map(|s| SensorSpec { source: Arc::new(s.clone()) }).collect()));
         self.cameras.send_replace(Arc::new(cameras::specs(&rows)));
         self.sources.send_replace(Arc::new(rows.iter().map(|row| Arc::new(row.source.clone())).collect()));
+        let ids = rows.iter().map(|row| row.source.id.clone()).collect();
+        storage.connections().keep_only(&ids, Timestamp::now());
         let sources: Vec<_> = rows.into_iter().map(|row| row.source).collect();
         tracing::info!(sources = sources.len(), version, "registry read");
         self.feed.set_registry(sources, registry.grids().await?);

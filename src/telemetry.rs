@@ -15,7 +15,8 @@ const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Counters of work done that are there, at nought, before anything has happened: a rate needs a beginning.
-const WORK: [&str; 7] = [
+const WORK: [&str; 8] = [
+    "gridward_connection_log_rows_total",
     "gridward_frames_total",
     "gridward_video_bytes_total",
     "gridward_observations_total",
@@ -26,8 +27,10 @@ const WORK: [&str; 7] = [
 ];
 
 /// A counter for every place that drops or loses something; the same holds.
-const LOSSES: [&str; 18] = [
+const LOSSES: [&str; 20] = [
     "gridward_broker_dropped_total",
+    "gridward_connection_log_merged_total",
+    "gridward_connection_log_retries_total",
     "gridward_dead_letters_total",
     "gridward_dead_letters_dropped_total",
     "gridward_dead_letters_forgotten_total",

@@ -233,9 +233,17 @@ impl Warning {
     }
 
     fn status(&mut self, status: &SourceStatus, made: &mut Made) {
-        self.feed.status(status.clone());
+        self.tell(status);
         let out = self.engine.status(status, Timestamp::now());
         self.follow(out, None, made);
+    }
+
+    /// Shows a state of a link, and takes it down in the connection log; neither waits.
+    fn tell(&self, status: &SourceStatus) {
+        self.feed.status(status.clone());
+        if let Some(leading) = self.feed.leading_of(&status.source) {
+            self.storage.connections().note(&leading, Timestamp::now());
+        }
     }
 
     /// Makes transitions durable, however long it takes, then shows them; false when shut down before that.
@@ -260,7 +268,7 @@ impl Warning {
                             let _ = request.reply.send(Err(Refused::Unavailable));
                         }
                         Some(status) = inputs.statuses.recv() => {
-                            self.feed.status(status.clone());
+                            self.tell(&status);
                             waiting.insert((status.source.clone(), status.profile), status);
                         }
                     }

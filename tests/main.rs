@@ -12,6 +12,7 @@ mod live;
 mod metrics;
 mod mosquitto;
 mod oracle;
+mod outages;
 mod sensor;
 mod sensors;
 mod socket;

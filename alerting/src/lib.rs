@@ -1,8 +1,8 @@
 //! Rules over observations: from conditions to alarms.
 //!
-//! Belongs here: rule files, conditions, calendars, timers, the life of alarms. The engine is pure: it owns no socket,
-//! task or clock. Does not belong here: how readings arrive (`ingest`), what becomes of an alarm (`command`), files on
-//! disk (`storage`), who may shelve what (`dashboard`).
+//! Belongs here: rule files, conditions, calendars, timers, the life of alarms; what absences have in common
+//! (`outages`). The engine is pure: it owns no socket, task or clock. Does not belong here: how readings arrive (`ingest`),
+//! what becomes of an alarm (`command`), files on disk (`storage`), who may shelve what (`dashboard`).
 
 mod calendar;
 mod config;
@@ -11,6 +11,7 @@ mod expr;
 mod handle;
 mod info;
 mod load;
+pub mod outages;
 mod problem;
 mod ready;
 mod rule;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use model::standing::leading;
 use model::{
     Alarm, AlarmId, Grid, GridId, Incident, IncidentId, Kind, Observation, Profile, Reading, Source, SourceId,
     SourceState, SourceStatus, Timestamp,
@@ -229,6 +230,17 @@ impl Feed {
         self.lock().statuses.get(id)?.get(&Some(profile)).cloned()
     }
 
+    /// The status that speaks for a source.
+    pub fn leading_of(&self, id: &SourceId) -> Option<Arc<SourceStatus>> {
+        self.lock().leading_of(id)
+    }
+
+    /// All sources by id, each with the status that speaks for it.
+    pub fn leading(&self) -> Vec<(Arc<Source>, Option<Arc<SourceStatus>>)> {
+        let state = self.lock();
+        state.sources.values().map(|source| (Arc::clone(source), state.leading_of(&source.id))).collect()
+    }
+
     /// The last value of each reading of a source.
     pub fn readings_of(&self, id: &str) -> Vec<Arc<Observation>> {
         self.lock().readings.get(id).map(|by| by.values().cloned().collect()).unwrap_or_default()
@@ -309,6 +321,13 @@ impl Feed {
 }
 
 impl State {
+    fn leading_of(&self, id: &SourceId) -> Option<Arc<SourceStatus>> {
+        let by = self.statuses.get(id)?;
+        // Two at most: the one that speaks is found again by its stream.
+        let profile = leading(by.values().map(|status| &**status))?.profile;
+        by.get(&profile).cloned()
+    }
+
     fn change(&mut self, mark: Mark, change: Change) {
         if !self.marked.insert(mark) {
             metrics::counter!("gridward_feed_coalesced_total").increment(1);
@@ -360,22 +379,9 @@ fn note_latency(change: &Change, now: Timestamp) {
     metrics::histogram!("gridward_ingest_to_event_seconds").record(seconds.max(0.0));
 }
 
-/// The state of a source out of those of its streams: that of the sub stream, which is pulled always, while it is
-/// wanted; else the one that tells most.
+/// The state of a source out of those of its streams.
 pub fn overall<'a>(statuses: impl Iterator<Item = &'a SourceStatus>) -> SourceState {
-    let telling = |status: &&SourceStatus| match status.state {
-        SourceState::Idle => 1,
-        SourceState::Unknown => 0,
-        _ if status.profile == Some(Profile::Sub) => 9,
-        SourceState::Live => 8,
-        SourceState::Degraded => 7,
-        SourceState::Stalled => 6,
-        SourceState::AuthFailed => 5,
-        SourceState::Offline => 4,
-        SourceState::Silent => 3,
-        SourceState::Connecting => 2,
-    };
-    statuses.max_by_key(telling).map_or(SourceState::Unknown, |status| status.state)
+    leading(statuses).map_or(SourceState::Unknown, |status| status.state)
 }
 
 #[cfg(test)]
@@ -426,27 +432,6 @@ mod tests {
         let epoch = feed.snapshot().epoch;
         assert_eq!(feed.since(&epoch, 5).unwrap().len(), 10);
         assert!(feed.since(&epoch, 4).is_none());
-    }
-
-    #[test]
-    fn a_camera_is_as_its_sub_stream_while_that_is_wanted() {
-        let status = |profile, state| SourceStatus {
-            source: "cam".into(),
-            kind: Kind::Camera,
-            profile: Some(profile),
-            state,
-            since: Timestamp::UNIX_EPOCH,
-            reason: None,
-            detail: None,
-            last_data_at: None,
-            stream: None,
-        };
-        let of = |main, sub| overall([status(Profile::Main, main), status(Profile::Sub, sub)].iter());
-        assert_eq!(of(SourceState::Idle, SourceState::Offline), SourceState::Offline);
-        assert_eq!(of(SourceState::Live, SourceState::Degraded), SourceState::Degraded);
-        assert_eq!(of(SourceState::Live, SourceState::Idle), SourceState::Live);
-        assert_eq!(of(SourceState::Unknown, SourceState::Idle), SourceState::Idle);
-        assert_eq!(overall([].iter()), SourceState::Unknown);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod feed;
 pub mod fuzzing;
 mod gate;
 mod live;
+mod rates;
 mod router;
 mod routes;
 mod serve;

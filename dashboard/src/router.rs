@@ -40,6 +40,9 @@ fn api() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(r::sources::one))
         .routes(routes!(r::sources::break_glass))
         .routes(routes!(r::sources::snapshot))
+        .routes(routes!(r::connections::show))
+        .routes(routes!(r::rates::show))
+        .routes(routes!(r::outages::list))
         .routes(routes!(r::town::grids))
         .routes(routes!(r::town::map))
         .routes(routes!(r::observations::list))
@@ -110,13 +113,28 @@ async fn ready(State(state): State<Arc<AppState>>) -> (StatusCode, &'static str)
 }
 
 async fn metrics(State(state): State<Arc<AppState>>) -> String {
-    let counts = state.feed.state_counts();
+    let all = state.feed.leading();
+    let pairs = || all.iter().map(|(source, status)| (&**source, status.as_deref()));
+    let (counts, owners) = (state.feed.state_counts(), crate::rates::by_owner(pairs()));
     for kind in [model::Kind::Camera, model::Kind::Sensor] {
         let kind_text = if kind == model::Kind::Camera { "camera" } else { "sensor" };
         for found in model::SourceState::ALL {
             let count = counts.get(&(kind, found)).copied().unwrap_or(0);
             metrics::gauge!("gridward_sources", "kind" => kind_text, "state" => found.as_str()).set(count as f64);
         }
+    }
+    for kind in [model::Kind::Camera, model::Kind::Sensor] {
+        let kind_text = if kind == model::Kind::Camera { "camera" } else { "sensor" };
+        for owner in model::Owner::ALL {
+            for standing in model::Standing::ALL {
+                let count = owners.get(&(kind, owner)).map_or(0, |tally| tally.of(standing));
+                let labels = [("kind", kind_text), ("owner", owner.as_str()), ("standing", standing.as_str())];
+                metrics::gauge!("gridward_sources_by_owner", &labels).set(count as f64);
+            }
+        }
+    }
+    for (cause, count) in r::outages::group_counts(&state) {
+        metrics::gauge!("gridward_outage_groups", "cause" => cause).set(count as f64);
     }
     metrics::gauge!("gridward_incidents_open").set(state.feed.snapshot().incidents.len() as f64);
     state.metrics.render()

@@ -3,6 +3,7 @@
 
 mod api;
 mod console;
+mod health;
 mod hostile;
 mod live;
 mod stills;

@@ -13,6 +13,7 @@ pub mod level;
 pub mod log;
 pub mod observation;
 pub mod source;
+pub mod standing;
 pub mod status;
 
 pub use access::{Right, Role, Scope};
@@ -25,4 +26,5 @@ pub use level::{Hazard, Level};
 pub use log::{LogBody, LogEntry};
 pub use observation::{Observation, Quality, Reading, Value};
 pub use source::{Kind, Owner, Profile, PullMode, Source};
+pub use standing::Standing;
 pub use status::{SourceState, SourceStatus};

@@ -54,6 +54,19 @@ impl Source {
         self.tags.get(&format!("limits.{name}"))?.parse().ok()
     }
 
+    /// Camera: the host in its URL, in lower case and without the port: a recorder serves many cameras from one host.
+    /// None for a sensor, and for a URL that names no host.
+    pub fn host(&self) -> Option<String> {
+        let (_, rest) = self.url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?.0,
+            None => host.split(':').next()?,
+        };
+        (!name.is_empty()).then(|| name.to_ascii_lowercase())
+    }
+
     /// The ids of the sources that a camera looks at (tag `looks_at`).
     pub fn looks_at(&self) -> impl Iterator<Item = &str> {
         self.tags.get("looks_at").map(String::as_str).unwrap_or_default().split_whitespace()
@@ -147,6 +160,42 @@ impl Profile {
         match self {
             Profile::Main => "main",
             Profile::Sub => "sub",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_what_cameras_of_one_recorder_share() {
+        let host = |url: &str| {
+            let source = Source {
+                id: "c".into(),
+                kind: Kind::Camera,
+                class: String::new(),
+                name: String::new(),
+                owner: Owner::Police,
+                grid: "g".into(),
+                place: None,
+                mode: PullMode::Always,
+                url: url.into(),
+                topic: String::new(),
+                format: String::new(),
+                unit: String::new(),
+                interval_s: None,
+                tags: BTreeMap::new(),
+            };
+            source.host()
+        };
+        assert_eq!(host("rtsp://10.1.2.3/ch1").as_deref(), Some("10.1.2.3"));
+        assert_eq!(host("rtsp://10.1.2.3:554/ch2?x=/y").as_deref(), Some("10.1.2.3"));
+        assert_eq!(host("rtsp://NVR-7.Town:8554").as_deref(), Some("nvr-7.town"));
+        assert_eq!(host("rtsp://[fe80::1]:554/a").as_deref(), Some("fe80::1"));
+        assert_eq!(host("rtsp://user:secret@nvr/a").as_deref(), Some("nvr"), "never a secret");
+        for none in ["", "nvr/a", "rtsp://", "rtsp:///a", "rtsp://[fe80"] {
+            assert_eq!(host(none), None, "{none}");
         }
     }
 }

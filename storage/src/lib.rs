@@ -1,14 +1,16 @@
-//! What the hub keeps: the registry, the event log, the history of observations, users, dead letters.
+//! What the hub keeps: the registry, the event log, the history of observations, the connection log, users, dead letters.
 //!
 //! Belongs here: files and SQL, durability, recovery after a crash or a full disk, retention. Does not belong here:
 //! what an alarm or incident means (`alerting`, `command`), who may read what (`dashboard`), HTTP.
 //!
-//! Two kinds of file live in the data folder: `gridward.db` (registry, users, event log, dead letters) and
-//! `history/YYYY-MM-DD.db`, one a day (UTC, by time of receipt), so that deletion is a file's deletion. All are SQLite
-//! in WAL mode with a sync at each commit: what a call has answered survives a kill and a loss of power. The SQL keeps
-//! to numbered parameters and plain types, so that PostgreSQL can take its place.
+//! Three kinds of file live in the data folder: `gridward.db` (registry, users, event log, dead letters),
+//! `history/YYYY-MM-DD.db`, one a day (UTC, by time of receipt), so that deletion is a file's deletion, and
+//! `connections.db` (the connection log). All are SQLite in WAL mode, the first two with a sync at each commit: what a
+//! call has answered survives a kill and a loss of power. The SQL keeps to numbered parameters and plain types, so that
+//! PostgreSQL can take its place.
 
 mod config;
+mod connections;
 pub mod csv;
 mod db;
 mod dead_letters;
@@ -26,6 +28,7 @@ mod users;
 use std::sync::Arc;
 
 pub use config::Config;
+pub use connections::{ConnectionRow, Connections, HUB_DOWN, NOT_HEARD, Segment, Timeline};
 pub use dead_letters::{DeadLetterRow, DeadLetters, NewDeadLetter};
 pub use error::Error;
 pub use health::StorageHealth;
@@ -49,6 +52,7 @@ struct Inner {
     registry: Registry,
     log: Log,
     history: History,
+    connections: Connections,
     users: Users,
     dead_letters: DeadLetters,
     meta: Meta,
@@ -82,6 +86,7 @@ impl Storage {
                 registry: Registry::new(db.clone()),
                 log: Log::start(db.clone(), health.clone()),
                 history: History::start(config, health.clone()),
+                connections: Connections::start(config, opener, model::Timestamp::now()),
                 users: Users::new(db.clone()),
                 dead_letters: DeadLetters::new(db.clone(), config.dead_letters_max),
                 meta: Meta::new(db),
@@ -105,6 +110,11 @@ impl Storage {
     /// Observations.
     pub fn history(&self) -> &History {
         &self.inner.history
+    }
+
+    /// When sources changed their state, and why.
+    pub fn connections(&self) -> &Connections {
+        &self.inner.connections
     }
 
     /// Users, tokens, sessions.

@@ -2,8 +2,11 @@
 
 pub mod admin;
 pub mod alarms;
+pub mod connections;
 pub mod incidents;
 pub mod observations;
+pub mod outages;
+pub mod rates;
 pub mod session;
 pub mod sources;
 pub mod town;

@@ -37,6 +37,8 @@ pub struct SourceQuery {
     limit: Option<u32>,
     /// The last answer's `next_cursor`.
     cursor: Option<String>,
+    /// Leaves `statuses` and `readings` empty: for those who have them from the event socket, a third of the bytes.
+    bare: Option<bool>,
 }
 
 /// A source with its state.
@@ -74,6 +76,16 @@ fn view(state: &AppState, source: &Source) -> SourceView {
     }
 }
 
+fn bare_view(state: &AppState, source: &Source) -> SourceView {
+    let leading = state.feed.leading_of(&source.id);
+    SourceView {
+        state: overall(leading.as_deref().into_iter()),
+        statuses: Vec::new(),
+        readings: Vec::new(),
+        source: source.clone(),
+    }
+}
+
 /// Sources of the caller's scope.
 #[utoipa::path(get, path = "/api/v1/sources", operation_id = "list_sources", tag = "sources", params(SourceQuery), responses(
     (status = 200, body = SourcePage), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
@@ -83,6 +95,7 @@ pub async fn list(
     Query(query): Query<SourceQuery>,
 ) -> Result<Json<SourcePage>, ApiError> {
     let limit = limit_of(query.limit, 100)? as usize;
+    let bare = query.bare.unwrap_or(false);
     let grids = grids_of(&state, query.grid.as_deref())?;
     let text = query.q.as_deref().map(str::to_lowercase).filter(|text| !text.trim().is_empty());
     let sources = state.feed.sources();
@@ -104,7 +117,7 @@ pub async fn list(
             continue;
         }
         if items.len() < limit {
-            items.push(view(&state, source));
+            items.push(if bare { bare_view(&state, source) } else { view(&state, source) });
         } else if next_cursor.is_none() {
             next_cursor = items.last().map(|last: &SourceView| last.source.id.to_string());
         }

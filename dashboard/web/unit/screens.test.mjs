@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { en } from '../src/i18n/en/index.ts';
 import { stillsWords, trouble } from '../src/live/say.ts';
 import { auditQuery, endsBeforeItBegins } from '../src/screens/audit/filters.ts';
-import { filtered, gridsWithin, leading, sorted, streamOf } from '../src/screens/sources/rows.ts';
+import { filtered, gridsWithin, sorted, streamOf } from '../src/screens/sources/rows.ts';
 import { add, empty, move, parse, put, remove, stepLayout, textOf, withLayout } from '../src/screens/wall/arrangement.ts';
 
 const on = (arrangement) => arrangement.places.map((camera) => camera ?? '.').join('').replace(/\.+$/, '');
@@ -49,7 +49,7 @@ const SOURCES = [
 const NONE = { q: '', kind: '', class: '', grid: '', owner: '', state: '' };
 const states = {
   stateOf: (id) => ({ c1: 'live', c2: 'offline', s1: 'silent' })[id],
-  statusesOf: (id) => ({ c2: [{ state: 'offline', since: '2026-01-02T00:00:00Z' }], s1: [{ state: 'silent', since: '2026-01-01T00:00:00Z' }] })[id] ?? [],
+  statusesOf: (id) => ({ c2: [{ state: 'offline', since: '2026-01-02T00:00:00Z' }], s1: [{ state: 'silent', since: '2026-01-01T00:00:00Z' }], c1: [{ state: 'live', since: '2026-01-03T00:00:00Z' }] })[id] ?? [],
 };
 const ids = (sources) => sources.map((source) => source.id).join();
 
@@ -79,10 +79,9 @@ test('a grid holds all grids inside it', () => {
   assert.deepEqual([...gridsWithin(grids, 'g')], ['g']);
 });
 
-test('the status that made the state tells why; the sub stream tells the facts', () => {
+test('the sub stream tells the facts', () => {
   const main = { profile: 'main', state: 'offline', reason: 'refused', stream: { fps: 25 } };
   const sub = { profile: 'sub', state: 'live', stream: { fps: 15 } };
-  assert.equal(leading([main, sub], 'live'), sub);
   assert.equal(streamOf([main, sub]).fps, 15);
   assert.equal(streamOf([main]).fps, 25);
 });

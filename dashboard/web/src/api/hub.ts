@@ -49,9 +49,21 @@ export interface TownMapJson {
   features: { properties: Record<string, unknown> | null }[];
 }
 
+export interface OutageQuery {
+  kind?: T.Kind | undefined;
+  /** A group's id, or `none` for what is in no group. */
+  group?: string;
+  limit?: number;
+  cursor?: string | undefined;
+}
 export const sources = {
+  /** Without statuses and readings, which the event socket tells. */
   page: (cursor: string | undefined, limit: number, signal?: AbortSignal) =>
-    ask<T.SourcePage>(`${V1}/sources`, { query: { limit, cursor }, ...opt(signal) }),
+    ask<T.SourcePage>(`${V1}/sources`, { query: { limit, cursor, bare: 'true' }, ...opt(signal) }),
+  connections: (source: string, signal?: AbortSignal) =>
+    ask<T.ConnectionsView>(`${V1}/sources/${id(source)}/connections`, opt(signal)),
+  rates: (kind: T.Kind | undefined, signal?: AbortSignal) => ask<T.RatesView>(`${V1}/rates`, { query: { kind }, ...opt(signal) }),
+  outages: (query: OutageQuery, signal?: AbortSignal) => ask<T.OutagePage>(`${V1}/outages`, { query: { ...query }, ...opt(signal) }),
   one: (source: string, signal?: AbortSignal) => ask<T.SourceView>(`${V1}/sources/${id(source)}`, opt(signal)),
   still: (source: string, signal?: AbortSignal) =>
     ask<Blob>(`${V1}/sources/${id(source)}/snapshot.jpg`, { read: 'blob', ...opt(signal) }),

@@ -157,6 +157,57 @@ export type BucketView = {
   min: number;
 };
 
+/** What may have failed. */
+export type CauseView = {
+  /** The host, without port and credentials. */
+  host: string;
+  type: "recorder";
+} | {
+  /** As the tag `gateway` names it. */
+  gateway: string;
+  type: "gateway";
+} | {
+  /** As the tag `broker` names it; none for the first one in the settings. */
+  broker?: string | null;
+  type: "broker";
+} | {
+  /** Which. */
+  grid: string;
+  type: "grid";
+} | {
+  /** Whose. */
+  owner: Owner;
+  type: "owner";
+};
+
+/** A change of state. */
+export type ConnectionRowView = {
+  /** When. */
+  at: string;
+  /** What happened, in English; holds no secret. */
+  detail?: string | null;
+  /** Changes between the row before and this one that were too many to keep. */
+  merged: number;
+  /** Why, as a code the console translates. */
+  reason?: string | null;
+  /** The state from then on. */
+  state: SourceState;
+};
+
+/** A source's states and changes. */
+export type ConnectionsView = {
+  /** How many days the hub keeps. */
+  days_kept: number;
+  /** From when. */
+  from: string;
+  /** The changes, the newest first. */
+  rows: ConnectionRowView[];
+  /** The state at each moment, without gaps, the oldest first. */
+  segments: SegmentView[];
+  /** To when: now. */
+  to: string;
+};
+
 /** A page of dead letters. */
 export type DeadLetterPage = {
   /** The newest first. */
@@ -231,6 +282,12 @@ export type Grid = {
   /** Its outline: one closed ring of longitude, latitude in degrees (WGS 84); empty when unknown. */
   outline?: number[][];
   parent?: Id | null;
+};
+
+/** Counts of a grid's sources, those of all grids inside it too. */
+export type GridRates = Rates & {
+  /** Which grid. */
+  grid: string;
 };
 
 /** What kind of harm an alarm or incident is about. Alarms of one place and one hazard join one incident. */
@@ -512,6 +569,60 @@ export type Origin = {
   type: "person";
 };
 
+/** Sources that went away together, and a guess why: so many of all that share it. */
+export type OutageGroup = {
+  /** How many went away within 20 minutes. */
+  away: number;
+  /** What they share. */
+  cause: CauseView;
+  /** When the first went. */
+  first: string;
+  /** Names the group as long as its cause and kind stay. */
+  id: string;
+  /** Cameras or sensors; they are counted apart. */
+  kind: Kind;
+  /** When the last went. */
+  last: string;
+  /** How many share the cause in all, as far as the caller sees them. */
+  members: number;
+  /** How many for each reason; what has none counts under its state. */
+  reasons: Record<string, number>;
+};
+
+/** What is away in the caller's scope. */
+export type OutagePage = {
+  /** How many of them are in no group. */
+  alone: number;
+  /** When it was looked at. */
+  at: string;
+  /** How many sources are away, whatever the page and group. */
+  away: number;
+  /** All groups, the largest first. */
+  groups: OutageGroup[];
+  /** The sources, the newest outage first. */
+  items: OutageView[];
+  /** Where the next page begins; none on the last. */
+  next_cursor?: string | null;
+  /** How many match on all pages. */
+  total: number;
+};
+
+/** A source that is away. */
+export type OutageView = {
+  /** The group it is in; none when it failed by itself. */
+  group?: string | null;
+  /** Camera or sensor. */
+  kind: Kind;
+  /** Why, as a code the console translates. */
+  reason?: string | null;
+  /** Since when. */
+  since: string;
+  /** Which. */
+  source: string;
+  /** How it is. */
+  state: SourceState;
+};
+
 /** How an incident ended, if it did. */
 export type Outcome = {
   type: "closed";
@@ -529,6 +640,12 @@ export type Outcome = {
 
 /** The five kinds of owner. */
 export type Owner = "governance" | "police" | "traffic" | "telecom" | "resident";
+
+/** Counts of an owner's sources. */
+export type OwnerRates = Rates & {
+  /** Whose. */
+  owner: Owner;
+};
 
 /** A point on the ground in WGS 84 degrees. */
 export type Place = {
@@ -552,6 +669,38 @@ export type Purpose = {
 /** How far a result can be trusted (OPC UA's three). */
 export type Quality = "good" | "uncertain" | "bad";
 
+/** Counts of sources, and the two rates. */
+export type Rates = {
+  /** Those that give nothing, for a reason that is known. */
+  away: number;
+  /** Those that deliver, and as they should. */
+  intact: number;
+  /** Intact of those that are known, 0 to 1; none while none is. */
+  intact_rate?: number | null;
+  /** Those that deliver. */
+  online: number;
+  /** Online of those that are known, 0 to 1; none while none is. */
+  online_rate?: number | null;
+  /** How many are in each state; those that are in none are left out. */
+  states: Record<string, number>;
+  /** All of them. */
+  total: number;
+  /** Those that nothing can be said of yet; in neither rate. */
+  unknown: number;
+};
+
+/** Counts and rates of the caller's scope. */
+export type RatesView = {
+  /** Of all sources. */
+  all: Rates;
+  /** When they were counted. */
+  at: string;
+  /** Of each grid that has some, with all grids inside it. */
+  grids: GridRates[];
+  /** Of each owner that has some. */
+  owners: OwnerRates[];
+};
+
 /** A person's report. */
 export type Report = {
   grid: Id;
@@ -572,6 +721,20 @@ export type Scope = {
   grids?: Id[];
   /** Owners of sources. */
   owners?: Owner[];
+};
+
+/** A state that lasted. */
+export type SegmentView = {
+  /** When it began. */
+  from: string;
+  /** Changes within it that were too many to keep: the state is that of its beginning. */
+  merged: number;
+  /** Why, as a code the console translates. */
+  reason?: string | null;
+  /** Which; `unknown` with the reason `hub_down` while no hub ran, and `not_heard` before the first word. */
+  state: SourceState;
+  /** When it ended; the last one, now. */
+  to: string;
 };
 
 /** Who is logged in. */

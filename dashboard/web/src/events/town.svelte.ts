@@ -6,6 +6,7 @@
 import * as hub from '../api/hub';
 import type { Alarm, Incident, Observation, SourceState, SourceStatus } from '../api/types.gen';
 import { clock } from '../time/clock.svelte';
+import { leading } from '../town/standing';
 import { EventSocket, type EventMessage, type LinkState, type Op } from './socket';
 
 /** The hub's health as the pipeline tells it; parts may be missing. */
@@ -30,9 +31,6 @@ const BASE_TOPICS = ['incidents', 'alarms', 'sources', 'hub'];
 const RATE_MS = 600_000;
 /** More new incidents than this in the window are a flood (EEMUA 191). */
 export const FLOOD = 10;
-
-/** Which state of a camera's streams tells most; as the hub's `overall`. */
-const TELLING: SourceState[] = ['unknown', 'idle', 'connecting', 'silent', 'offline', 'auth_failed', 'stalled', 'degraded', 'live'];
 
 class Town {
   link = $state<LinkState>('connecting');
@@ -282,7 +280,7 @@ class Town {
     const known = this.#statuses.get(status.source) ?? [];
     const all = known.length ? [...known.filter((other) => other.profile !== status.profile), status] : [status];
     this.#statuses.set(status.source, all);
-    this.#states.set(status.source, TELLING[Math.max(...all.map(({ state }) => TELLING.indexOf(state)))] ?? 'unknown');
+    this.#states.set(status.source, leading(all)?.state ?? 'unknown');
   }
 
   #putReading(observation: Observation): void {

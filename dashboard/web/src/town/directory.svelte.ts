@@ -58,6 +58,8 @@ class Directory {
       if (page.outcome !== 'success') return page.outcome === 'error' ? page.failure : undefined;
       for (const { readings: _readings, statuses: _statuses, state: _state, ...source } of page.data.items) sources.set(source.id, source);
       cursor = page.data.next_cursor ?? undefined;
+      // The first time the first page is shown as it comes; each further one would draw map and lists anew.
+      if (this.sources.size === 0 && cursor) this.sources = new Map(sources);
     } while (cursor);
     this.sources = sources;
     this.ready = true;

@@ -125,6 +125,7 @@ export const common: Catalogue['common'] = {
   selected: 'Selected',
   loading: 'Loading',
   pair: (name, value) => `${name}: ${value}`,
+  listComma: ', ',
   noMatch: 'Nothing matches',
   clearFilters: 'Clear filters',
 };

@@ -106,6 +106,7 @@ export const common = {
   selected: '已选',
   loading: '正在加载',
   pair: (name: string, value: string) => `${name}：${value}`,
+  listComma: '，',
   noMatch: '没有符合条件的内容',
   clearFilters: '清除筛选',
 };

@@ -1,6 +1,7 @@
 // The list of sources: which are shown, and in what order. Pure; the states are given.
 
 import type { Kind, Owner, Source, SourceState, SourceStatus } from '../../api/types.gen';
+import { leading, standingOf } from '../../town/standing';
 
 export interface Filters {
   q: string;
@@ -22,21 +23,15 @@ export interface Sorting {
 
 /** What most needs a person comes first. */
 export const URGENCY: SourceState[] = ['auth_failed', 'offline', 'silent', 'stalled', 'degraded', 'unknown', 'connecting', 'idle', 'live'];
-/** A person can do something about these. */
-const ATTENTION = new Set<SourceState>(['auth_failed', 'offline', 'silent', 'stalled', 'degraded']);
-
 export interface States {
   stateOf(source: string): SourceState;
   statusesOf(source: string): readonly SourceStatus[];
 }
 
-export function needsAttention(state: SourceState): boolean {
-  return ATTENTION.has(state);
-}
-
-/** The status that made the state; a camera has one for each stream. */
-export function leading(statuses: readonly SourceStatus[], state: SourceState): SourceStatus | undefined {
-  return statuses.find((status) => status.state === state) ?? statuses[0];
+/** Whether a person can do something about it: it is away, or not as it should be. */
+export function needsAttention(statuses: readonly SourceStatus[]): boolean {
+  const standing = standingOf(leading(statuses));
+  return standing === 'away' || standing === 'impaired';
 }
 
 /** The stream with known facts, the sub stream first: that is what is pulled. */
@@ -56,8 +51,8 @@ export function filtered(sources: Iterable<Source>, filters: Filters, within: Re
     if (within && !within.has(source.grid)) continue;
     if (q && !source.id.toLowerCase().includes(q) && !source.name.toLowerCase().includes(q)) continue;
     if (filters.state) {
-      const state = states.stateOf(source.id);
-      if (filters.state === 'attention' ? !needsAttention(state) : state !== filters.state) continue;
+      const fits = filters.state === 'attention' ? needsAttention(states.statusesOf(source.id)) : states.stateOf(source.id) === filters.state;
+      if (!fits) continue;
     }
     shown.push(source);
   }
@@ -78,7 +73,7 @@ function sortKey(source: Source, key: SortKey, states: States, gridName: (id: st
       return URGENCY.indexOf(states.stateOf(source.id));
     case 'since': {
       // The one that has been so for longest comes first.
-      const since = leading(states.statusesOf(source.id), states.stateOf(source.id))?.since;
+      const since = leading(states.statusesOf(source.id))?.since;
       return since ? Date.parse(since) : Infinity;
     }
     case 'grid':
