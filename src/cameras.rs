@@ -45,6 +45,11 @@ impl Cameras {
         Self { rings, stills, fleet, checks }
     }
 
+    /// Names the cameras of an emergency.
+    pub fn areas(&self) -> ingest::rtsp::Areas {
+        self.fleet.areas()
+    }
+
     /// Waits until sessions and threads have ended.
     pub async fn join(self) {
         let threads = tokio::task::spawn_blocking(move || self.stills.close());

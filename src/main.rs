@@ -3,6 +3,7 @@
 mod accounts;
 mod cameras;
 mod check;
+mod emergency;
 mod init;
 mod intake;
 mod limits;

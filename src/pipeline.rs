@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cameras::Cameras;
+use crate::emergency::Emergencies;
 use crate::registry::Followers;
 use crate::settings::Settings;
 use crate::warning::{Inputs, Warning};
@@ -111,7 +112,7 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     let (status, statuses) = mpsc::channel(STATUSES);
     let known = source_list.borrow().iter().cloned().collect();
     let (warning, figures) = Warning::load(rules, known, settings.desk, storage.clone(), feed.clone()).await?;
-    let inputs = Inputs { kept, statuses, orders, alarms: alarm_orders, sources: source_list };
+    let inputs = Inputs { kept, statuses, orders, alarms: alarm_orders, sources: source_list.clone() };
     others.spawn(warning.run(inputs, rest.clone()));
 
     // sensors -> history -> ack
@@ -133,7 +134,15 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     takers.spawn(intake::observations(messages, made, storage.clone(), feed.clone(), to_engine));
     takers.spawn(intake::dead_letters(letters, storage.clone()));
 
-    others.spawn(health(storage.clone(), feed.clone(), links.links_view(), rest.clone()));
+    // people -> emergency mode -> cameras, rings
+    let (emergency, wishes, told) = dashboard::emergency::Handle::channel(ORDERS);
+    let (areas, rings) = (cameras.areas(), cameras.rings.clone());
+    let emergencies =
+        Emergencies { storage: storage.clone(), feed: feed.clone(), areas, rings, sources: source_list, told };
+    others.spawn(emergencies.run(wishes, rest.clone()));
+    let on = emergency.clone();
+    let about = move || serde_json::json!(on.current());
+    others.spawn(health(storage.clone(), feed.clone(), links.links_view(), about, rest.clone()));
     others.spawn(retention(storage.clone(), rest.clone()));
     others.spawn(telemetry::upkeep(metrics.clone(), rest.clone()));
 
@@ -144,6 +153,7 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         metrics,
         alarms,
         rules: Arc::new(move || figures.get()),
+        emergency,
         map_file: settings.town.map,
         rings: cameras.rings.clone(),
         stills: cameras.stills.clone(),
@@ -193,6 +203,7 @@ async fn health(
     storage: Storage,
     feed: dashboard::Feed,
     links: impl Fn() -> Vec<ingest::mqtt::LinkHealth> + Send + Sync,
+    emergency: impl Fn() -> serde_json::Value + Send + Sync,
     token: CancellationToken,
 ) {
     let mut pace = tokio::time::interval(HEALTH);
@@ -210,7 +221,7 @@ async fn health(
                 })
             })
             .collect();
-        feed.health(serde_json::json!({ "storage": state, "brokers": links }));
+        feed.health(serde_json::json!({ "storage": state, "brokers": links, "emergency": emergency() }));
     }
 }
 

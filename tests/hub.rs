@@ -121,6 +121,11 @@ impl Hub {
         self.ask(token, "POST", path, &body.to_string())
     }
 
+    /// A DELETE with a token; status and body.
+    pub fn delete(&self, token: &str, path: &str) -> (u16, Value) {
+        self.ask(token, "DELETE", path, "")
+    }
+
     /// A counter or gauge, all its labels together; 0 while it is not there.
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.get("", "/metrics").1;

@@ -4,6 +4,7 @@
 mod commands;
 mod dice;
 mod durability;
+mod emergency;
 mod hub;
 mod interface;
 mod layers;

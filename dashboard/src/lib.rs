@@ -7,6 +7,7 @@ pub mod access;
 mod archive;
 mod assets;
 mod config;
+pub mod emergency;
 mod error;
 mod events;
 pub mod feed;

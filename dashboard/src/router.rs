@@ -63,6 +63,7 @@ fn api() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(r::admin::revoke_token))
         .routes(routes!(r::admin::responders))
         .routes(routes!(r::town::hub))
+        .routes(routes!(r::emergency::current, r::emergency::begin, r::emergency::end))
 }
 
 /// The whole server, and its document.

@@ -32,6 +32,8 @@ pub struct Deps {
     pub metrics: PrometheusHandle,
     /// Lists the rules with their state, as JSON.
     pub rules: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// Emergency mode.
+    pub emergency: crate::emergency::Handle,
     /// The base map as GeoJSON, if there is one.
     pub map_file: Option<PathBuf>,
     /// Live pictures.
@@ -61,6 +63,7 @@ pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std:
         feed: deps.feed,
         metrics: deps.metrics,
         rules: deps.rules,
+        emergency: deps.emergency,
         map_file: deps.map_file,
         started: Instant::now(),
         token: token.clone(),

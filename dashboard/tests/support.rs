@@ -107,6 +107,7 @@ pub async fn hub() -> Hub {
         feed: feed.clone(),
         metrics: recorder.handle(),
         rules: Arc::new(|| json!([])),
+        emergency: dashboard::emergency::Handle::channel(1).0,
         map_file: None,
         rings: rings.clone(),
         stills: Stills::start(&video, rings.clone()),

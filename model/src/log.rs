@@ -39,7 +39,7 @@ pub enum LogBody {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Audit {
     /// What was done, as `live.view`, `snapshot.view`, `video.break_glass`, `session.login`, `session.refused`,
-    /// `sources.import`, `user.add`, `token.create`, `rules.load`, `hub.start`, `hub.stop`.
+    /// `sources.import`, `user.add`, `token.create`, `rules.load`, `emergency.begin`, `emergency.end`, `hub.start`, `hub.stop`.
     pub action: String,
     /// To what: a source, user or file.
     pub subject: String,

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod alarms;
 pub mod connections;
+pub mod emergency;
 pub mod incidents;
 pub mod observations;
 pub mod outages;

@@ -122,7 +122,7 @@ export type AlarmTransition = {
 
 /** An audited act that moves no alarm and no incident. */
 export type Audit = {
-  /** What was done, as `live.view`, `snapshot.view`, `video.break_glass`, `session.login`, `session.refused`, `sources.import`, `user.add`, `token.create`, `rules.load`, `hub.start`, `hub.stop`. */
+  /** What was done, as `live.view`, `snapshot.view`, `video.break_glass`, `session.login`, `session.refused`, `sources.import`, `user.add`, `token.create`, `rules.load`, `emergency.begin`, `emergency.end`, `hub.start`, `hub.stop`. */
   action: string;
   /** Further facts, never secrets. */
   detail?: unknown;
@@ -208,6 +208,26 @@ export type ConnectionsView = {
   to: string;
 };
 
+/** What an emergency's area has got, and at whose cost; as of its beginning, its last change, or the hub's start. */
+export type Cost = {
+  /** Cameras in the area, without residents' own. */
+  cameras: number;
+  /** Those among them that nobody pulled before. */
+  opened: number;
+  /** Cameras on demand elsewhere are not asked how they are meanwhile. */
+  probes_paused: boolean;
+  /** Streams of the area that found no place: the limit on sessions is smaller than the area. */
+  refused: number;
+  /** The same of key sites. */
+  shed_key_sites: number;
+  /** Streams elsewhere that the hub kept for itself and let go. */
+  shed_usual: number;
+  /** Streams elsewhere that somebody watched and that were closed. */
+  shed_watched: number;
+  /** Streams of theirs that are pulled or being connected. */
+  streams: number;
+};
+
 /** A page of dead letters. */
 export type DeadLetterPage = {
   /** The newest first. */
@@ -236,6 +256,37 @@ export type DeadLetterView = {
   source?: string | null;
   /** Under which topic. */
   topic: string;
+};
+
+/** An emergency that is on. */
+export type Emergency = {
+  /** Who began it. */
+  by: Actor;
+  /** What the area has got, and at whose cost. */
+  cost?: Cost;
+  /** Its area: these grids with all inside them. */
+  grids: Id[];
+  /** Why, in the words of whoever began it. */
+  reason: string;
+  /** When it began. */
+  since: string;
+  /** When it ends by itself. */
+  until: string;
+};
+
+/** The emergency that is on, if there is one. */
+export type EmergencyView = {
+  emergency?: Emergency | null;
+};
+
+/** Which area, why, for how long. */
+export type EmergencyWish = {
+  /** Ids of grids; each with all inside it. */
+  grids: Id[];
+  /** 1 to 72; 8 without. */
+  hours?: number | null;
+  /** Up to 500 characters. */
+  reason: string;
 };
 
 /** The body of every error. */
