@@ -186,7 +186,8 @@ async fn name_id(
     Ok(id)
 }
 
-/// A day's file open for reading; none when there is no such file.
+/// A day's file open for reading; none when there is no such file, or one that was begun and has no tables yet: the hub
+/// was killed between the two, or somebody copied the file without its log.
 pub(crate) async fn reader(dir: &Path, day: i32) -> Result<Option<SqliteConnection>, Error> {
     let path = path_of(dir, day);
     if !path.exists() {
@@ -197,10 +198,19 @@ pub(crate) async fn reader(dir: &Path, day: i32) -> Result<Option<SqliteConnecti
         // With a full disk the companions of a closed file cannot be made; without a log it can be read as it is.
         let as_it_is = options(&path).create_if_missing(false).read_only(true).immutable(true);
         if let Ok(connection) = as_it_is.connect().await {
-            return Ok(Some(connection));
+            return with_tables(connection).await;
         }
     }
-    Ok(Some(opened?))
+    with_tables(opened?).await
+}
+
+async fn with_tables(mut connection: SqliteConnection) -> Result<Option<SqliteConnection>, Error> {
+    // The last of them that readers ask for.
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'observation'")
+            .fetch_optional(&mut connection)
+            .await?;
+    Ok(found.map(|_| connection))
 }
 
 fn has_log(path: &Path) -> bool {

@@ -452,3 +452,21 @@ async fn a_commit_that_sqlite_takes_back_itself_does_not_end_all_commits() {
     registry.put_grids(&[grid("g2", None)]).await.unwrap();
     assert!(storage.health().borrow().ok);
 }
+
+#[tokio::test]
+async fn a_day_that_was_begun_and_has_no_tables_yet_stops_nothing() {
+    use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions, sqlite::SqliteJournalMode};
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("history")).unwrap();
+    let file = SqliteConnectOptions::new().filename(dir.path().join("history/2026-11-18.db")).create_if_missing(true);
+    let mut begun = file.journal_mode(SqliteJournalMode::Wal).connect().await.unwrap();
+    sqlx::query("PRAGMA user_version = 1").execute(&mut begun).await.unwrap();
+    begun.close().await.unwrap();
+    let storage = open(dir.path()).await;
+    assert_eq!(storage.history().last_values().await.unwrap(), []);
+    let mut seen = 0;
+    storage.history().replay(HistorySeq::default(), |_, _| seen += 1).await.unwrap();
+    assert_eq!(seen, 0);
+    storage.history().append(vec![observation("s", 1.0, 0)]).await.unwrap();
+    assert_eq!(storage.history().last_values().await.unwrap().len(), 1);
+}
