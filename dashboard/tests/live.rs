@@ -65,6 +65,26 @@ async fn a_viewer_begins_with_init_and_key_frame_and_goes_on_live() {
 }
 
 #[tokio::test]
+async fn motion_jpeg_is_named_and_not_played_as_video() {
+    let hub = hub().await;
+    let cookie = hub.log_in("li").await;
+    let mut film = Film::new(&hub.rings, "a");
+    film.change_to_jpeg();
+    film.turn(true, 100);
+    let mut viewer = hub.live(&cookie).await;
+    viewer.say(sub(1, "a")).await;
+    let hello = viewer.word("hello").await;
+    assert_eq!((&hello["codec"], &hello["epoch"]), (&json!("mp4v.6C"), &json!(2)));
+    film.turn(true, 100);
+    assert!(viewer.is_quiet(Duration::from_millis(300)).await, "neither an init segment nor fragments");
+    // The camera is set to H.264 after all.
+    film.change();
+    film.turn(true, 200);
+    assert_eq!(viewer.word("hello").await["codec"], "avc1.4d401e");
+    assert_eq!((viewer.picture().await.0, viewer.picture().await.0), (0, 1));
+}
+
+#[tokio::test]
 async fn a_slow_viewer_drops_to_a_key_frame_is_told_and_slows_nobody() {
     let hub = hub().await;
     let cookie = hub.log_in("li").await;

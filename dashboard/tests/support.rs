@@ -336,6 +336,17 @@ impl Film {
         });
     }
 
+    /// Motion JPEG from the next frame on.
+    pub fn change_to_jpeg(&mut self) {
+        self.writer.set_track(NewTrack {
+            codec: video::Codec::Mjpeg,
+            rfc6381: "mp4v.6C".into(),
+            width: 16,
+            height: 16,
+            decoder_config: Bytes::new(),
+        });
+    }
+
     /// A real picture, received now.
     pub fn real(&mut self) {
         self.push(true, Bytes::from_static(IDR), Timestamp::now());

@@ -12,9 +12,6 @@ use super::health::Health;
 use super::pace::Arrivals;
 use super::plan::Plan;
 
-/// Who joins a stream that is not kept may wait so long for the first picture: more than people do.
-const LONG_GOP: Duration = Duration::from_secs(10);
-
 /// Carries the frames of one session into the rings of its profiles.
 pub(crate) struct Feed {
     writers: Vec<RingWriter>,
@@ -88,7 +85,7 @@ impl Feed {
         let (codec, width, height) = self.track.clone()?;
         let measured = health.measured(now);
         let mut hints = way.hints.clone();
-        if health.key_distance().is_some_and(|distance| distance > LONG_GOP) {
+        if health.has_long_gop() {
             hints.push(Hint::LongGop);
         }
         Some(StreamFacts {

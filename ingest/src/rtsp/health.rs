@@ -16,6 +16,8 @@ const FPS_FORGET: f32 = 0.004;
 const KEY_MISSED_MIN: Duration = Duration::from_secs(10);
 /// While the distance is not known yet: the longest GOP seen in the wild, 30 s, and a margin.
 const KEY_MISSED_UNKNOWN: Duration = Duration::from_secs(40);
+/// Ten seconds between two key frames, and what the network adds.
+const LONG_GOP: Duration = Duration::from_millis(10_500);
 /// Frames with lost packets before them, or errors, within the window, that count as a bad link.
 const LOSSES_MIN: u32 = 3;
 /// Timestamps that step back a little within the window: pictures sent in decode order.
@@ -127,9 +129,9 @@ impl Health {
         now.saturating_sub(self.last_key.unwrap_or(self.began))
     }
 
-    /// The time between the last two key frames.
-    pub(crate) fn key_distance(&self) -> Option<Duration> {
-        self.key_distance
+    /// Whether who joins may wait longer for the first picture than people do.
+    pub(crate) fn has_long_gop(&self) -> bool {
+        self.key_distance.is_some_and(|distance| distance > LONG_GOP)
     }
 
     /// Of the last seconds' frames, the share with losses before them; none before a window has passed.
@@ -241,6 +243,28 @@ mod tests {
     fn a_long_gop_is_no_flaw() {
         let mut health = Health::new(Duration::ZERO);
         assert_eq!(play(&mut health, 0, 100 * MS, 40, 750), []);
+    }
+
+    #[test]
+    fn a_gop_of_more_than_ten_seconds_is_told_as_long() {
+        for (gop, is_long) in [(50, false), (250, false), (300, true), (750, true)] {
+            let mut health = Health::new(Duration::ZERO);
+            play(&mut health, 0, gop * 40, 40, gop);
+            assert!(!health.has_long_gop(), "not known before the second key frame");
+            play(&mut health, gop * 40, 70 * MS, 40, gop);
+            assert_eq!(health.has_long_gop(), is_long, "{gop} frames");
+        }
+    }
+
+    #[test]
+    fn share_of_losses_is_told_once_a_window_has_passed() {
+        let mut health = Health::new(Duration::ZERO);
+        for n in 0..500u64 {
+            health.frame(Duration::from_millis(n * 40), n % 25 == 0, 10, (n * 3_600) as i64, n % 10 == 9);
+            let share = health.loss_share(Duration::from_millis(n * 40));
+            assert_eq!(share.is_some(), n * 40 > 11 * MS, "at {n}");
+            assert!(share.is_none_or(|share| (share - 0.1).abs() < 0.02), "{share:?}");
+        }
     }
 
     #[test]

@@ -325,3 +325,51 @@ async fn changes_of_the_picture_are_followed_and_change_no_state() {
         assert_eq!(sessions(&stage.farm, id), (1, 1), "{id}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_lives_through_what_cameras_do_and_tells_it() {
+    use SourceState::{AuthFailed, Connecting, Live, Offline, Stalled};
+    // What becomes of a camera that is read by FFmpeg and begins to misbehave: one of these states.
+    let cases: [(&str, Auth, Behaviour, &[SourceState]); 11] = [
+        ("endless-header", Auth::None, Behaviour::EndlessHeader, &[Offline]),
+        ("huge-content-length", Auth::None, Behaviour::HugeContentLength, &[Offline]),
+        ("slow-describe", Auth::None, Behaviour::SlowDescribe { ms: 600_000 }, &[Offline]),
+        ("limit-453", Auth::None, Behaviour::SessionLimit { max: 0, status: 453 }, &[Offline]),
+        ("auth-reject", Auth::Digest, Behaviour::AuthReject, &[AuthFailed]),
+        ("silent-stall", Auth::None, Behaviour::SilentStall, &[Stalled]),
+        ("half-open", Auth::None, Behaviour::HalfOpen, &[Stalled, Offline]),
+        ("one-byte", Auth::None, Behaviour::OneBytePerSecond, &[Stalled]),
+        ("rst-mid-frame", Auth::None, Behaviour::RstMidFrame, &[Connecting, Offline]),
+        ("wrong-ssrc", Auth::None, Behaviour::WrongSsrc, &[Live]),
+        ("seq-jump-back", Auth::None, Behaviour::SeqJumpBack, &[Live]),
+    ];
+    let cameras = cases.iter().map(|(id, auth, ..)| farm_camera(id, *auth)).chain([farm_camera("well", Auth::None)]);
+    let farm = Farm::start_shared(farm_config(), cameras.collect()).await.unwrap();
+    let by_ffmpeg = |id: &str| {
+        let spec = camera_with(id, &url(&farm, id), model::PullMode::Always, &[("backend", "ffmpeg")]);
+        with_login(spec, "viewer", "town-demo")
+    };
+    let specs = cases.iter().map(|(id, ..)| by_ffmpeg(id)).chain([by_ffmpeg("well")]).collect();
+    for (id, _, behaviour, _) in &cases {
+        assert!(farm.set_behaviour(id, behaviour.clone()));
+    }
+    let whole = Stage { hub: Hub::start(quick(), specs), farm };
+    let stage = &whole;
+    let plays = cases.iter().map(async |(id, _, _, states)| {
+        let expected = |s: &SourceStatus| states.contains(&s.state) && (s.reason.is_some() || s.state == Live);
+        stage.hub.until(id, Profile::Main, 0, &format!("{states:?}"), expected).await;
+        if states.contains(&Live) {
+            stage.hub.frames(id, Profile::Sub, 60).await;
+        } else if !states.contains(&AuthFailed) {
+            stage.heals(id).await;
+        }
+    });
+    futures::future::join_all(plays).await;
+    assert_eq!(stage.farm.camera_stats("auth-reject").unwrap().refused, 1, "tried once and not again");
+    stage.hub.frames("well", Profile::Sub, 15).await;
+    stage.never_left_live("well", &[]);
+    let Stage { hub, farm } = whole;
+    hub.stop().await;
+    // FFmpeg has said goodbye, as far as cameras listen.
+    eventually("the sessions are closed", || sessions(&farm, "well").0 == 0).await;
+}
