@@ -73,6 +73,7 @@ pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std:
         rings: deps.rings,
         stills: deps.stills,
         live: Sockets::default(),
+        outage_groups: Default::default(),
     });
     let (app, _) = router::build(state);
     let serving = tokio::spawn(serve(listener, app, token));

@@ -37,6 +37,7 @@ pub struct AppState {
     pub(crate) rings: video::Rings,
     pub(crate) stills: video::Stills,
     pub(crate) live: crate::live::Sockets,
+    pub(crate) outage_groups: crate::routes::outages::GroupCounts,
 }
 
 /// Who has opened which resident's camera, until when.

@@ -1,7 +1,8 @@
 //! What is away now, and what those that went together have in common.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use alerting::outages::{self, Cause, Outage, Seen};
 use axum::Json;
@@ -200,15 +201,35 @@ fn seen(state: &AppState, caller: &Caller, kind: Option<Kind>) -> (Vec<Seen>, Ve
         .unzip()
 }
 
+/// Groups of everything as last counted: nobody is asked who they are before `/metrics`, so counting has its pace.
+#[derive(Default)]
+pub struct GroupCounts(Mutex<Option<(Instant, [usize; CAUSES.len()])>>);
+
+/// How long a count holds.
+const COUNT_HOLDS: Duration = Duration::from_secs(5);
+const CAUSES: [&str; 5] = ["recorder", "gateway", "broker", "grid", "owner"];
+
 /// How many groups there are of everything, for the metrics.
-pub fn group_counts(state: &AppState) -> [(&'static str, usize); 5] {
+pub fn group_counts(state: &AppState) -> impl Iterator<Item = (&'static str, usize)> {
+    let mut kept = state.outage_groups.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let counts = match *kept {
+        Some((at, counts)) if at.elapsed() < COUNT_HOLDS => counts,
+        _ => {
+            let counts = count_groups(state);
+            *kept = Some((Instant::now(), counts));
+            counts
+        }
+    };
+    CAUSES.into_iter().zip(counts)
+}
+
+fn count_groups(state: &AppState) -> [usize; CAUSES.len()] {
     let all = state.feed.leading().into_iter().map(|(source, status)| {
         let status = status.filter(|status| Standing::of(Some(status)) == Standing::Away);
         Seen { source, away_since: status.map(|status| status.since) }
     });
     let outages = outages::group(&all.collect::<Vec<_>>(), &state.feed.grids());
-    ["recorder", "gateway", "broker", "grid", "owner"]
-        .map(|name| (name, outages.iter().filter(|outage| name_of(&outage.cause) == name).count()))
+    CAUSES.map(|name| outages.iter().filter(|outage| name_of(&outage.cause) == name).count())
 }
 
 fn name_of(cause: &Cause) -> &'static str {
