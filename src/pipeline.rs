@@ -141,7 +141,8 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         Emergencies { storage: storage.clone(), feed: feed.clone(), areas, rings, sources: source_list, told };
     others.spawn(emergencies.run(wishes, rest.clone()));
     let on = emergency.clone();
-    let about = move || serde_json::json!(on.current());
+    // What it is about is asked for at its own route, which knows scopes.
+    let about = move || on.current().map(|now| serde_json::json!({ "since": now.since, "until": now.until })).into();
     others.spawn(health(storage.clone(), feed.clone(), links.links_view(), about, rest.clone()));
     others.spawn(retention(storage.clone(), rest.clone()));
     others.spawn(telemetry::upkeep(metrics.clone(), rest.clone()));

@@ -21,7 +21,6 @@ pub struct Emergency {
     #[schema(value_type = String, format = DateTime)]
     pub until: Timestamp,
     /// What the area has got, and at whose cost.
-    #[serde(default)]
     pub cost: Cost,
 }
 

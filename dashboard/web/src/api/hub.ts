@@ -43,6 +43,12 @@ export const town = {
   alive: (signal?: AbortSignal) => ask<void>('/healthz', { read: 'nothing', ...opt(signal) }),
 };
 
+export const emergency = {
+  current: (signal?: AbortSignal) => ask<T.EmergencyView>(`${V1}/emergency`, opt(signal)),
+  begin: (body: T.EmergencyWish) => ask<T.Emergency>(`${V1}/emergency`, { method: 'POST', body }),
+  end: () => ask<void>(`${V1}/emergency`, { method: 'DELETE', read: 'nothing' }),
+};
+
 /** GeoJSON as the map layer reads it. */
 export interface TownMapJson {
   type: 'FeatureCollection';

@@ -263,7 +263,7 @@ export type Emergency = {
   /** Who began it. */
   by: Actor;
   /** What the area has got, and at whose cost. */
-  cost?: Cost;
+  cost: Cost;
   /** Its area: these grids with all inside them. */
   grids: Id[];
   /** Why, in the words of whoever began it. */

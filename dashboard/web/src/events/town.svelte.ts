@@ -13,6 +13,8 @@ import { EventSocket, type EventMessage, type LinkState, type Op } from './socke
 export interface HubHealth {
   storage?: { ok?: boolean; disk_full?: boolean };
   brokers?: { broker: string; connected: boolean; since?: string; reason?: string | null }[];
+  /** That an emergency is on; what it is about is asked for. */
+  emergency?: { since: string; until: string } | null;
 }
 
 export interface Notice {

@@ -18,5 +18,6 @@ import { deadLetters } from './deadLetters';
 import { admin } from './admin';
 import { audit } from './audit';
 import { live } from './live';
+import { emergency } from './emergency';
 
-export const en: Catalogue = { actions, common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live };
+export const en: Catalogue = { actions, common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live, emergency };

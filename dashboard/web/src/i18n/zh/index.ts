@@ -17,7 +17,8 @@ import { deadLetters } from './deadLetters';
 import { admin } from './admin';
 import { audit } from './audit';
 import { live } from './live';
+import { emergency } from './emergency';
 
-export const zh = { actions, common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live };
+export const zh = { actions, common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live, emergency };
 
 export type Catalogue = typeof zh;
