@@ -52,6 +52,12 @@ impl Mosquitto {
         }
     }
 
+    /// It hears and says nothing more; nobody is told.
+    pub fn freeze(&self) {
+        let pid = self.child.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    }
+
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
