@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every measurement that needs no browser, one after another; BENCHMARKS.md says what the figures mean. About ten
+# Every measurement that needs no browser, one after another; BENCHMARKS.md says what the figures mean. About fifteen
 # minutes on two cores, on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,3 +15,4 @@ run -p ingest --bench mqtt_flood
 run -p gridward --bench latency
 run -p alerting --bench engine
 run -p ingest --bench cameras
+run -p gridward --bench town

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::director::{CameraWish, Report, SensorWish, Shot, UnderWay, WishError};
 use crate::rtsp::CameraStats;
 use crate::script::Event;
+use crate::sensors::load::{BurstError, BurstWish, LoadSensors, SensorSent, SensorsSent};
 use crate::sensors::{Fleet, LinkState};
 use crate::stage::Stage;
 
@@ -25,6 +26,8 @@ pub struct Control {
     pub stage: Arc<Stage>,
     /// Gateways.
     pub fleet: Arc<Fleet>,
+    /// Sensors for load tests.
+    pub load: Arc<LoadSensors>,
 }
 
 /// The routes.
@@ -37,6 +40,9 @@ pub fn router(control: Control) -> Router {
         .route("/cameras/{id}", post(camera))
         .route("/gateways/{id}", post(gateway))
         .route("/reset", post(reset))
+        .route("/burst", post(burst))
+        .route("/sent", get(sent))
+        .route("/sent/sensors", get(sent_by_sensor))
         .with_state(control)
 }
 
@@ -54,6 +60,16 @@ impl From<WishError> for Refused {
         let status = match error {
             WishError::Unknown(..) => StatusCode::NOT_FOUND,
             WishError::Type(..) => StatusCode::BAD_REQUEST,
+        };
+        Refused(status, error.to_string())
+    }
+}
+
+impl From<BurstError> for Refused {
+    fn from(error: BurstError) -> Refused {
+        let status = match error {
+            BurstError::OutOfRange => StatusCode::BAD_REQUEST,
+            BurstError::NoSensors | BurstError::UnderWay(_) => StatusCode::CONFLICT,
         };
         Refused(status, error.to_string())
     }
@@ -169,4 +185,52 @@ async fn reset(State(control): State<Control>) -> Json<Value> {
     control.stage.director().reset(control.stage.now_s());
     control.fleet.reset();
     Json(json!({ "reset": true }))
+}
+
+async fn burst(
+    State(control): State<Control>,
+    wish: Result<Json<BurstWish>, JsonRejection>,
+) -> Result<Json<Value>, Refused> {
+    let Json(wish) = wish?;
+    let readings = control.load.burst(wish)?;
+    Ok(Json(json!({ "readings": readings, "seconds": wish.seconds })))
+}
+
+/// What the town has sent since start.
+#[derive(Serialize)]
+struct Sent {
+    cameras: CamerasSent,
+    sensors: SensorsSent,
+}
+
+#[derive(Default, Serialize)]
+struct CamerasSent {
+    cameras: usize,
+    /// Open sessions.
+    sessions: usize,
+    /// Sessions since start.
+    sessions_total: u64,
+    frames: u64,
+    bytes: u64,
+    /// Pictures that a slow viewer did not get.
+    dropped: u64,
+    /// Pictures that nobody got because this machine was too busy.
+    late: u64,
+}
+
+async fn sent(State(control): State<Control>) -> Json<Sent> {
+    let farm = control.stage.farm().stats();
+    let mut cameras = CamerasSent { cameras: farm.cameras.len(), late: farm.late_frames, ..CamerasSent::default() };
+    for camera in &farm.cameras {
+        cameras.sessions += camera.sessions;
+        cameras.sessions_total += camera.sessions_total;
+        cameras.frames += camera.frames;
+        cameras.bytes += camera.bytes;
+        cameras.dropped += camera.dropped;
+    }
+    Json(Sent { cameras, sensors: control.load.sent() })
+}
+
+async fn sent_by_sensor(State(control): State<Control>) -> Json<BTreeMap<String, SensorSent>> {
+    Json(control.load.sent_by_sensor())
 }

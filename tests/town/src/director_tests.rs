@@ -1,11 +1,12 @@
 use super::*;
 use crate::map::TownMap;
+use crate::registry::Load;
 use crate::script::CYCLE_S;
 
 const NOON: f64 = 12.0;
 
 fn director(quiet: bool) -> Director {
-    let registry = Registry::new(&TownMap::new(7), "127.0.0.1:1".parse().unwrap(), 0, 7);
+    let registry = Registry::new(&TownMap::new(7), "127.0.0.1:1".parse().unwrap(), Load::default(), 7);
     let mut director = Director::new(registry, Script { cycle_s: CYCLE_S, quiet }, 7);
     director.curtain_up(0.0);
     director
@@ -103,7 +104,7 @@ fn a_reset_begins_the_cycle_anew() {
 
 #[test]
 fn the_script_waits_for_the_curtain() {
-    let registry = Registry::new(&TownMap::new(7), "127.0.0.1:1".parse().unwrap(), 0, 7);
+    let registry = Registry::new(&TownMap::new(7), "127.0.0.1:1".parse().unwrap(), Load::default(), 7);
     let mut director = Director::new(registry, Script { cycle_s: CYCLE_S, quiet: false }, 7);
     assert!(director.under_way(60.0).is_empty());
     director.curtain_up(60.0);

@@ -6,7 +6,9 @@
 
 pub mod control;
 pub mod director;
+pub mod limits;
 pub mod map;
+pub mod program;
 pub mod registry;
 pub mod rtsp;
 pub mod scene;

@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::control::{self, Control};
 use crate::director::Director;
 use crate::map::TownMap;
-use crate::registry::{LOGIN, Registry};
+use crate::registry::{LOGIN, Load, Registry};
 use crate::rtsp::{Farm, FarmConfig};
 use crate::scene::{ClipKey, Library, Size};
 use crate::script::Script;
+use crate::sensors::load::LoadSensors;
 use crate::sensors::{Fleet, FleetConfig};
 use crate::stage::Stage;
 
@@ -43,8 +44,8 @@ pub struct TownConfig {
     pub control: SocketAddr,
     /// The script.
     pub script: Script,
-    /// Cameras for load tests.
-    pub load: usize,
+    /// Sources for load tests.
+    pub load: Load,
 }
 
 /// A running town. Dropping it ends it; [`Town::shutdown`] also waits for the end.
@@ -56,12 +57,13 @@ pub struct Town {
     pub control: SocketAddr,
     stage: Arc<Stage>,
     fleet: Arc<Fleet>,
+    load: Arc<LoadSensors>,
     tasks: Vec<JoinHandle<()>>,
     token: CancellationToken,
 }
 
 /// Writes `sources.csv`, `grids.json` and `map.geojson` for a farm at `rtsp`.
-pub fn write(dir: &std::path::Path, seed: u64, rtsp: SocketAddr, load: usize) -> anyhow::Result<Registry> {
+pub fn write(dir: &std::path::Path, seed: u64, rtsp: SocketAddr, load: Load) -> anyhow::Result<Registry> {
     let map = TownMap::new(seed);
     let registry = Registry::new(&map, rtsp, load, seed);
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
@@ -91,23 +93,24 @@ impl Town {
             password: LOGIN.1.into(),
             ..FarmConfig::default()
         };
-        let farm = Farm::start_with_load(farm_config, library, planned.farm(), config.load).await?;
+        let farm = Farm::start_with_load(farm_config, library, planned.farm(), config.load.cameras).await?;
         let rtsp = farm.addr();
         let registry = write(&config.dir, config.seed, rtsp, config.load)?;
-        let sensors = registry.sensors.clone();
+        let (sensors, load_sensors) = (registry.sensors.clone(), registry.load_sensors.clone());
         let stage = Arc::new(Stage::new(Director::new(registry, config.script, config.seed), farm));
         let token = CancellationToken::new();
         let fleet = Arc::new(Fleet::start(&config.mqtt, &sensors, &stage, &token));
+        let load = Arc::new(LoadSensors::start(&config.mqtt, &load_sensors, &token));
         let listener =
             TcpListener::bind(config.control).await.with_context(|| format!("cannot listen on {}", config.control))?;
         let control = listener.local_addr()?;
-        let router = control::router(Control { stage: stage.clone(), fleet: fleet.clone() });
+        let router = control::router(Control { stage: stage.clone(), fleet: fleet.clone(), load: load.clone() });
         let tasks = vec![
             tokio::spawn(stage.clone().direct(token.clone())),
             tokio::spawn(raise_curtain(stage.clone(), token.clone())),
             tokio::spawn(serve(listener, router, token.clone())),
         ];
-        Ok(Town { rtsp, control, stage, fleet, tasks, token })
+        Ok(Town { rtsp, control, stage, fleet, load, tasks, token })
     }
 
     /// Ends everything within a few seconds: gateways say goodbye, sessions are closed.
@@ -118,12 +121,15 @@ impl Town {
                 tracing::warn!("a task of the town did not end in time");
             }
         }
-        let (stage, fleet) = (self.stage.clone(), self.fleet.clone());
+        let (stage, fleet, load) = (self.stage.clone(), self.fleet.clone(), self.load.clone());
         drop(self);
         if let Some(mut fleet) = Arc::into_inner(fleet)
             && timeout(FAREWELL, fleet.join()).await.is_err()
         {
             tracing::warn!("a gateway did not end in time");
+        }
+        if let Some(mut load) = Arc::into_inner(load) {
+            load.join(FAREWELL).await;
         }
         if let Some(stage) = Arc::into_inner(stage)
             && timeout(FAREWELL, stage.close()).await.is_err()

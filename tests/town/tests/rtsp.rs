@@ -199,3 +199,35 @@ async fn a_viewer_that_reads_nothing_loses_pictures_and_harms_nobody() {
     assert!(farm.set_behaviour("cam", Behaviour::Offline));
     farm.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn load_cameras_have_a_full_hd_stream_and_a_small_one_each_at_its_own_rate() {
+    let farm = Farm::start_synthetic(config(), 3).await.unwrap();
+    for (path, size, fps, kilobits) in [
+        ("load-00001/sub", "352,288", 15, 200..300),
+        ("load-00002/main", "1920,1080", 25, 3_000..4_500),
+        ("load-00003/main", "1920,1080", 25, 3_000..4_500),
+    ] {
+        let url = url(&farm, "", path);
+        let arguments = ["-rtsp_transport", "tcp", "-show_entries", "stream=width,height,r_frame_rate"];
+        let said = run("ffprobe", &[&arguments[..], &["-of", "csv=p=0", &url]].concat()).await;
+        assert_eq!(said.trim(), format!("{size},{fps}/1"), "{path}");
+        let began = std::time::Instant::now();
+        let arguments = ["-rtsp_transport", "tcp", "-read_intervals", "%+#100", "-show_entries", "packet=pts,size"];
+        let said = run("ffprobe", &[&arguments[..], &["-of", "csv=p=0", &url]].concat()).await;
+        let took = began.elapsed();
+        // The first picture's time is not known to ffprobe.
+        let pictures: Vec<(u64, u64)> = said
+            .lines()
+            .filter_map(|line| line.split_once(','))
+            .filter_map(|(pts, size)| Some((pts.parse().ok()?, size.trim_end_matches(',').parse().ok()?)))
+            .collect();
+        assert!(pictures.len() >= 98, "{path}: {said}");
+        assert!(pictures.windows(2).all(|pair| pair[1].0 - pair[0].0 == 90_000 / fps), "{path}: {pictures:?}");
+        let bytes: u64 = pictures.iter().map(|(_, size)| size).sum();
+        let told = bytes * 8 * fps / 1_000 / pictures.len() as u64;
+        assert!(kilobits.contains(&told), "{path}: {told} kbit/s");
+        assert!(took.as_secs_f64() > 80.0 / fps as f64, "{path}: a hundred pictures in {took:?}");
+    }
+    farm.shutdown().await;
+}

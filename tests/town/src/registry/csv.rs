@@ -34,7 +34,9 @@ pub fn write(registry: &Registry) -> anyhow::Result<Vec<u8>> {
         let login = if camera.auth == Auth::None { ("", "") } else { LOGIN };
         writer.write_record(record(&camera.source, login))?;
     }
-    for source in registry.sensors.iter().map(|sensor| &sensor.source).chain(&registry.load) {
+    let sensors = registry.sensors.iter().map(|sensor| &sensor.source);
+    let load = registry.load_cameras.iter().chain(registry.load_sensors.iter().map(|sensor| &sensor.source));
+    for source in sensors.chain(load) {
         writer.write_record(record(source, ("", "")))?;
     }
     Ok(writer.into_inner()?)

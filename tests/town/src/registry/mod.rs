@@ -5,6 +5,7 @@
 
 mod cameras;
 mod csv;
+mod load;
 mod sensors;
 
 use std::collections::BTreeMap;
@@ -15,11 +16,11 @@ use model::{GridId, Kind, Owner, Place, PullMode, Source, SourceId};
 use crate::map::TownMap;
 use crate::map::frame::Uv;
 use crate::map::names::TOWN;
-use crate::map::seed::Seed;
 use crate::rtsp::{Auth, CameraSpec};
 use crate::scene::Scene;
 
 pub use csv::HEADER;
+pub use load::{Load, LoadSensor};
 pub use sensors::{GATEWAYS, gateway_topic};
 
 /// User and password of all cameras that ask for one.
@@ -56,17 +57,20 @@ pub struct Registry {
     pub cameras: Vec<Camera>,
     /// Sensors.
     pub sensors: Vec<Sensor>,
-    /// Cameras of a load test, all with the same picture.
-    pub load: Vec<Source>,
+    /// Cameras of a load test, all with the same pictures.
+    pub load_cameras: Vec<Source>,
+    /// Sensors of a load test.
+    pub load_sensors: Vec<LoadSensor>,
 }
 
 impl Registry {
-    /// The sources of a town whose farm listens at `rtsp`, with `load` more cameras for load tests.
-    pub fn new(map: &TownMap, rtsp: SocketAddr, load: usize, seed: u64) -> Registry {
+    /// The sources of a town whose farm listens at `rtsp`, with those for load tests.
+    pub fn new(map: &TownMap, rtsp: SocketAddr, load: Load, seed: u64) -> Registry {
         Registry {
-            cameras: cameras::cameras(map, rtsp),
-            sensors: sensors::sensors(map),
-            load: load_cameras(map, rtsp, load, seed),
+            cameras: if load.alone { Vec::new() } else { cameras::cameras(map, rtsp) },
+            sensors: if load.alone { Vec::new() } else { sensors::sensors(map) },
+            load_cameras: load::cameras(map, rtsp, load.cameras, seed),
+            load_sensors: load::sensors(map, load.sensors, seed),
         }
     }
 
@@ -112,23 +116,6 @@ fn source(map: &TownMap, kind: Kind, id: &str, class: &str, name: &str, owner: O
 
 fn stream_url(rtsp: SocketAddr, id: &str, profile: &str) -> String {
     format!("rtsp://{rtsp}/{id}/{profile}")
-}
-
-fn load_cameras(map: &TownMap, rtsp: SocketAddr, count: usize, seed: u64) -> Vec<Source> {
-    let mut dice = Seed::new(seed, "load");
-    let camera = |number: usize| {
-        let id = format!("load-{number:05}");
-        // On dry land: both banks, away from the river.
-        let v = if dice.chance(0.6) { dice.between(190.0, 1450.0) } else { dice.between(-1250.0, -190.0) };
-        let at = (dice.between(-2850.0, 2850.0), v);
-        let owner = dice.pick(&[Owner::Governance, Owner::Police, Owner::Traffic, Owner::Telecom]);
-        let name = format!("压测 {number:05}");
-        let mut source = source(map, Kind::Camera, &id, "street", &name, owner, at);
-        source.url = stream_url(rtsp, &id, "main");
-        source.tags.insert("sub".into(), stream_url(rtsp, &id, "sub"));
-        source
-    };
-    (1..=count).map(camera).collect()
 }
 
 #[cfg(test)]

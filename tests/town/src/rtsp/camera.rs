@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,8 @@ use super::overlay;
 use super::session::{Outcome, Session};
 use crate::scene::{ClipKey, Library, Scene, Size};
 
-/// Pictures a second of every stream.
-pub const FPS: u32 = 15;
-/// RTP clock ticks a picture.
-pub const TICKS: u32 = 90_000 / FPS;
+/// RTP clock of video, ticks a second (RFC 6184 section 8.2.1).
+const CLOCK_HZ: u32 = 90_000;
 
 /// What a camera is and shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,9 +48,9 @@ fn one_second() -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
-    /// 1280x720.
+    /// 1280x720; of load cameras 1920x1080.
     Main,
-    /// 640x360.
+    /// 640x360; of load cameras 352x288.
     Sub,
 }
 
@@ -61,8 +59,41 @@ pub enum Profile {
 pub enum Film {
     /// Drawn scenes from the library.
     Drawn,
-    /// One clip for every viewer, shifted by some frames so that key frames spread over time.
-    Shared(Arc<Clip>),
+    /// One clip for many cameras, shifted by some frames so that key frames spread over time.
+    Shared(Arc<SharedClip>),
+}
+
+/// A clip of many cameras, made when the first of them is described.
+#[derive(Debug)]
+pub struct SharedClip {
+    key: ClipKey,
+    clip: OnceLock<Arc<Clip>>,
+}
+
+impl SharedClip {
+    /// The clip that `key` names, not made yet.
+    pub fn new(key: ClipKey) -> Arc<SharedClip> {
+        Arc::new(SharedClip { key, clip: OnceLock::new() })
+    }
+
+    /// The clip; waits until it is made. Cancel-safe.
+    pub async fn wait(&self, library: &Library) -> anyhow::Result<Arc<Clip>> {
+        if self.clip.get().is_none() {
+            // Whoever else waited has set the same one.
+            let _ = self.clip.set(library.wait(&self.key).await?);
+        }
+        Ok(self.clip.get().expect("set above").clone())
+    }
+}
+
+impl Film {
+    fn size(&self, profile: Profile) -> Size {
+        match (self, profile) {
+            (Film::Shared(shared), _) => shared.key.size,
+            (Film::Drawn, Profile::Main) => Size::MAIN,
+            (Film::Drawn, Profile::Sub) => Size::SUB,
+        }
+    }
 }
 
 /// A camera and what it is told to do now.
@@ -120,11 +151,14 @@ impl Camera {
         Arc::new_cyclic(|camera| {
             let stream = |profile| {
                 let seed = seed_of(&spec.id, profile);
+                let film = film(profile);
+                let fps = film.size(profile).fps;
                 Arc::new(Stream {
                     camera: camera.clone(),
                     profile,
-                    film: film(profile),
-                    phase_us: seed % u64::from(1_000_000 / FPS),
+                    film,
+                    fps,
+                    phase_us: seed % u64::from(1_000_000 / fps),
                     frame_shift: (seed >> 20) % 600,
                     clock_base: (seed >> 32) as u32,
                     clock_jump: AtomicU64::new(0),
@@ -240,6 +274,8 @@ pub struct Stream {
     camera: std::sync::Weak<Camera>,
     profile: Profile,
     film: Film,
+    /// Pictures a second.
+    fps: u32,
     /// Offset of this stream's frames inside the frame period, so that a farm does not send all at once.
     pub phase_us: u64,
     frame_shift: u64,
@@ -271,21 +307,17 @@ struct Counts {
 impl Stream {
     /// The clip this stream should show under `orders` at frame `number`.
     pub fn clip_key(&self, spec: &CameraSpec, orders: &Orders, number: u64) -> ClipKey {
-        let second = number / u64::from(FPS);
+        let second = number / u64::from(self.fps);
         let small = orders.behaviour == Behaviour::SpsChange && second / 10 % 2 == 1;
         let gop_s = if orders.behaviour == Behaviour::LongGop { 10 } else { spec.gop_s };
-        let size = match self.profile {
-            Profile::Main if !small => Size::MAIN,
-            Profile::Sub if !small => Size::SUB,
-            _ => Size::CHANGED,
-        };
+        let size = if small { Size::CHANGED } else { self.film.size(self.profile) };
         ClipKey { scene: orders.scene, id: spec.id.as_str().into(), name: spec.name.as_str().into(), size, gop_s }
     }
 
     /// A clip to describe the stream with; waits until one is encoded.
     pub async fn describe(&self, library: &Library, now_us: u64) -> anyhow::Result<Arc<Clip>> {
         match &self.film {
-            Film::Shared(clip) => Ok(clip.clone()),
+            Film::Shared(shared) => shared.wait(library).await,
             Film::Drawn => {
                 let camera = self.camera.upgrade().ok_or_else(|| anyhow::anyhow!("the farm is gone"))?;
                 let key = self.clip_key(&camera.spec, &camera.orders(), self.frame_at(now_us));
@@ -296,38 +328,32 @@ impl Stream {
 
     /// The number of the newest frame at `now_us` (microseconds since the Unix epoch).
     pub fn frame_at(&self, now_us: u64) -> u64 {
-        (now_us.saturating_sub(self.phase_us)) * u64::from(FPS) / 1_000_000
+        (now_us.saturating_sub(self.phase_us)) * u64::from(self.fps) / 1_000_000
     }
 
     /// When a frame is due, in microseconds since the Unix epoch.
     pub fn due_us(&self, number: u64) -> u64 {
         // Rounded up, so that `frame_at(due_us(n)) == n`.
-        (number * 1_000_000).div_ceil(u64::from(FPS)) + self.phase_us
+        (number * 1_000_000).div_ceil(u64::from(self.fps)) + self.phase_us
     }
 
     /// RTP timestamp of a frame.
     pub fn timestamp(&self, number: u64) -> u32 {
-        let ticks = (number as u32).wrapping_mul(TICKS);
+        let ticks = (number as u32).wrapping_mul(CLOCK_HZ / self.fps);
         self.clock_base.wrapping_add(ticks).wrapping_add(self.clock_jump.load(Ordering::Relaxed) as u32)
     }
 
     /// RTP timestamp of a moment, for sender reports.
     pub fn timestamp_at(&self, now_us: u64) -> u32 {
-        let ticks = (now_us.saturating_sub(self.phase_us) as u128 * 90_000 / 1_000_000) as u32;
+        let ticks = (now_us.saturating_sub(self.phase_us) as u128 * u128::from(CLOCK_HZ) / 1_000_000) as u32;
         self.clock_base.wrapping_add(ticks).wrapping_add(self.clock_jump.load(Ordering::Relaxed) as u32)
     }
 
     /// The first key frame after `number`.
     pub fn next_key(&self, gop_s: u32, number: u64) -> u64 {
         let shift = self.shift();
-        let gop = match &self.film {
-            Film::Drawn => u64::from(gop_s * FPS),
-            Film::Shared(clip) => {
-                let len = clip.units.len() as u64;
-                let later = (1..=len).find(|step| clip.units[((number + shift + step) % len) as usize].is_key);
-                return number + later.unwrap_or(1);
-            }
-        };
+        let gop_s = if let Film::Shared(shared) = &self.film { shared.key.gop_s } else { gop_s };
+        let gop = u64::from(gop_s * self.fps);
         ((number + shift) / gop + 1) * gop - shift
     }
 
@@ -391,11 +417,13 @@ impl Stream {
         library: &Library,
         number: u64,
     ) -> Option<Arc<AccessUnit>> {
-        if let Film::Shared(clip) = &self.film {
+        if let Film::Shared(shared) = &self.film {
+            // Not there yet only for one who sets up what was never described.
+            let clip = shared.clip.get()?;
             let at = (number + self.shift()) % clip.units.len() as u64;
             return Some(clip.units[at as usize].clone());
         }
-        let on_second = number.is_multiple_of(u64::from(FPS));
+        let on_second = number.is_multiple_of(u64::from(self.fps));
         if (state.current.is_none() || on_second)
             && let Some(wanted) = library.get(&self.clip_key(spec, orders, number))
             && wanted.units[(number % wanted.units.len() as u64) as usize].is_key
@@ -404,7 +432,7 @@ impl Stream {
         }
         let clip = state.current.clone()?;
         let at = (number % clip.units.len() as u64) as usize;
-        Some(state.clocked.with_clock(&clip, at, number / u64::from(FPS)))
+        Some(state.clocked.with_clock(&clip, at, number / u64::from(self.fps)))
     }
 
     fn state(&self) -> MutexGuard<'_, StreamState> {

@@ -30,10 +30,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use auth::Auth;
 pub use behaviour::{Behaviour, Direction, SdpDefect};
-pub use camera::{CameraSpec, CameraStats, FPS, Profile};
+pub use camera::{CameraSpec, CameraStats, Profile};
 
-use crate::scene::{Library, Scene};
-use camera::{Camera, Cameras, Film};
+use crate::scene::{ClipKey, Library, Scene, Size};
+use camera::{Camera, Cameras, Film, SharedClip};
 use pacer::Pacer;
 
 /// Settings of a farm.
@@ -120,7 +120,7 @@ impl Farm {
         Farm::start_with_load(config, library, cameras, 0).await
     }
 
-    /// The same with pictures from `library`, and `load` synthetic cameras beside the drawn ones (see
+    /// The same with pictures from `library`, and `load` cameras for load tests beside the drawn ones (see
     /// [`Farm::start_synthetic`]).
     pub async fn start_with_load(
         config: FarmConfig,
@@ -141,7 +141,7 @@ impl Farm {
             library.foresee(&camera.sub.clip_key(&camera.spec, &camera.orders(), 0));
         }
         if load > 0 {
-            cameras.extend(synthetic(&library, load).await?);
+            cameras.extend(load_cameras(&library, load).await?);
         }
         Farm::listen(config, library, cameras).await
     }
@@ -151,22 +151,19 @@ impl Farm {
     /// What needs a clip of its own ([`Behaviour::SpsChange`], [`Behaviour::LongGop`], [`Behaviour::Covered`]) shows nothing here.
     pub async fn start_shared(config: FarmConfig, cameras: Vec<CameraSpec>) -> anyhow::Result<Farm> {
         let library = Arc::new(Library::start(config.cache_dir.clone(), 1)?);
-        let clip = library.wait(&crate::scene::ClipKey::synthetic()).await?;
+        let clip = SharedClip::new(ClipKey::load(Size::LOAD_SUB));
+        clip.wait(&library).await?;
         let cameras = cameras.into_iter().map(|spec| Camera::new(spec, |_| Film::Shared(clip.clone()))).collect();
         Farm::listen(config, library, cameras).await
     }
 
-    /// `count` cameras `/load-00001/sub`... (no password) that share one tiny CIF clip, for load tests.
+    /// `count` cameras `load-00001`... (no password) for load tests: all share one clip for `/sub` (352x288, 15
+    /// pictures a second, 260 kbit/s) and one for `/main` (1920x1080, 25 pictures a second, 4 Mbit/s), which is made
+    /// when it is first asked for.
     pub async fn start_synthetic(config: FarmConfig, count: usize) -> anyhow::Result<Farm> {
-        let spec = |number| CameraSpec {
-            id: format!("load-{number:05}"),
-            name: format!("load {number}"),
-            scene: Scene::Street,
-            owner: None,
-            auth: Auth::None,
-            gop_s: 1,
-        };
-        Farm::start_shared(config, (1..=count).map(spec).collect()).await
+        let library = Arc::new(Library::start(config.cache_dir.clone(), 1)?);
+        let cameras = load_cameras(&library, count).await?;
+        Farm::listen(config, library, cameras).await
     }
 
     async fn listen(config: FarmConfig, library: Arc<Library>, cameras: Vec<Arc<Camera>>) -> anyhow::Result<Farm> {
@@ -278,8 +275,10 @@ impl UdpPair {
     }
 }
 
-async fn synthetic(library: &Library, count: usize) -> anyhow::Result<Vec<Arc<Camera>>> {
-    let clip = library.wait(&crate::scene::ClipKey::synthetic()).await?;
+async fn load_cameras(library: &Library, count: usize) -> anyhow::Result<Vec<Arc<Camera>>> {
+    let sub = SharedClip::new(ClipKey::load(Size::LOAD_SUB));
+    let main = SharedClip::new(ClipKey::load(Size::LOAD_MAIN));
+    sub.wait(library).await?;
     let camera = |number| {
         let spec = CameraSpec {
             id: format!("load-{number:05}"),
@@ -289,7 +288,11 @@ async fn synthetic(library: &Library, count: usize) -> anyhow::Result<Vec<Arc<Ca
             auth: Auth::None,
             gop_s: 1,
         };
-        Camera::new(spec, |_| Film::Shared(clip.clone()))
+        let film = |profile| match profile {
+            Profile::Main => main.clone(),
+            Profile::Sub => sub.clone(),
+        };
+        Camera::new(spec, |profile| Film::Shared(film(profile)))
     };
     Ok((1..=count).map(camera).collect())
 }

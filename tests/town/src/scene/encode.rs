@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 
-use super::{ClipKey, Painter};
+use super::{ClipKey, PERIOD_S, Painter};
 use crate::rtsp::clip::Clip;
-use crate::rtsp::{FPS, overlay};
+use crate::rtsp::overlay;
 
 /// The loop for `key`; ends early with an error when `stop` is set.
 pub fn clip(key: &ClipKey, cache_dir: Option<&Path>, stop: &AtomicBool) -> anyhow::Result<Clip> {
@@ -25,7 +25,7 @@ pub fn clip(key: &ClipKey, cache_dir: Option<&Path>, stop: &AtomicBool) -> anyho
     }
     let bytes = encode(key, &arguments, &mut painter, stop)?;
     let clip = parse(key, &bytes)?;
-    let expected = (key.loop_s() * FPS) as usize;
+    let expected = (key.loop_s() * key.size.fps) as usize;
     if clip.units.len() != expected {
         bail!("the encoder gave {} pictures, expected {expected}", clip.units.len());
     }
@@ -41,7 +41,7 @@ pub fn clip(key: &ClipKey, cache_dir: Option<&Path>, stop: &AtomicBool) -> anyho
 }
 
 fn parse(key: &ClipKey, bytes: &[u8]) -> anyhow::Result<Clip> {
-    let clip = Clip::parse(bytes, key.size.width, key.size.height, FPS)?;
+    let clip = Clip::parse(bytes, key.size.width, key.size.height, key.size.fps)?;
     Ok(overlay::prepare(clip, key)?)
 }
 
@@ -50,24 +50,26 @@ fn file_name(key: &ClipKey, arguments: &[String], painter: &mut Painter) -> Stri
     let mut hash = Sha256::new();
     hash.update(format!("{key:?} {arguments:?} "));
     hash.update(painter.frame(0));
-    hash.update(painter.frame(FPS * 7 + 3));
+    hash.update(painter.frame(key.size.fps * 7 + 3));
     let digest: String = hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     format!("{digest}.h264")
 }
 
 fn arguments(key: &ClipKey) -> Vec<String> {
     let size = key.size;
-    let gop = key.gop_s * FPS;
+    let gop = key.gop_s * size.fps;
     // Slices of two macroblock rows, CAVLC and one reference: the clock's slice can be exchanged later (see `overlay`).
     let slice = size.width.div_ceil(16) * 2;
     let x264 = format!(
         "keyint={gop}:min-keyint={gop}:scenecut=0:aud=1:threads=1:cabac=0:ref=1:weightp=0:rc-lookahead=0:mbtree=0:slice-max-mbs={slice}"
     );
+    // The encoder begins with a full buffer; in a short loop that would be much of it.
+    let buffer_kilobits = if key.loop_s() < PERIOD_S { size.kilobits / 4 } else { size.kilobits };
     let text = format!(
-        "-hide_banner -nostdin -loglevel error -f rawvideo -pix_fmt rgba -video_size {}x{} -framerate {FPS} -i pipe:0 \
+        "-hide_banner -nostdin -loglevel error -f rawvideo -pix_fmt rgba -video_size {}x{} -framerate {} -i pipe:0 \
          -an -c:v libx264 -preset veryfast -tune zerolatency -bf 0 -pix_fmt yuv420p -crf 24 -maxrate {}k -bufsize {}k \
          -x264-params {x264} -f h264 pipe:1",
-        size.width, size.height, size.kilobits, size.kilobits
+        size.width, size.height, size.fps, size.kilobits, buffer_kilobits
     );
     text.split_whitespace().map(str::to_owned).collect()
 }
@@ -105,7 +107,7 @@ fn encode(key: &ClipKey, arguments: &[String], painter: &mut Painter, stop: &Ato
 
 fn feed(key: &ClipKey, child: &mut Child, painter: &mut Painter, stop: &AtomicBool) -> anyhow::Result<()> {
     let mut stdin = child.stdin.take().expect("stdin is piped above");
-    for number in 0..key.loop_s() * FPS {
+    for number in 0..key.loop_s() * key.size.fps {
         if stop.load(Ordering::Acquire) {
             bail!("told to stop");
         }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use library::Library;
 pub use paint::Painter;
 
-/// Seconds after which every motion in a scene is where it began.
+/// Seconds after which every motion in a drawn scene is where it began.
 pub const PERIOD_S: u32 = 10;
 /// Height of the dark band at the top that carries the clock, in lines of the 640x360 design.
 pub const BAND: f32 = 32.0;
@@ -83,26 +83,30 @@ impl Scene {
     }
 }
 
-/// Width and height of a picture, in pixels, and its bit rate.
+/// Width and height of a picture, in pixels, its rate and its bit rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Size {
     /// Pixels; a multiple of 16.
     pub width: u32,
     /// Pixels; even.
     pub height: u32,
+    /// Pictures a second; a divisor of the RTP clock, 90,000.
+    pub fps: u32,
     /// Upper bound of the bit rate, kbit/s.
     pub kilobits: u32,
 }
 
 impl Size {
     /// Main profile.
-    pub const MAIN: Size = Size { width: 1280, height: 720, kilobits: 2_000 };
+    pub const MAIN: Size = Size { width: 1280, height: 720, fps: 15, kilobits: 2_000 };
     /// Sub profile.
-    pub const SUB: Size = Size { width: 640, height: 360, kilobits: 600 };
+    pub const SUB: Size = Size { width: 640, height: 360, fps: 15, kilobits: 600 };
     /// What a camera changes to that changes its parameter sets in mid-stream.
-    pub const CHANGED: Size = Size { width: 480, height: 272, kilobits: 400 };
-    /// CIF, for load tests.
-    pub const CIF: Size = Size { width: 352, height: 288, kilobits: 260 };
+    pub const CHANGED: Size = Size { width: 480, height: 272, fps: 15, kilobits: 400 };
+    /// Sub profile of load tests: CIF.
+    pub const LOAD_SUB: Size = Size { width: 352, height: 288, fps: 15, kilobits: 260 };
+    /// Main profile of load tests: full HD.
+    pub const LOAD_MAIN: Size = Size { width: 1920, height: 1080, fps: 25, kilobits: 4_000 };
 }
 
 /// Everything that decides how a loop looks.
@@ -121,14 +125,24 @@ pub struct ClipKey {
 }
 
 impl ClipKey {
-    /// The one clip that all cameras of a load test share.
-    pub fn synthetic() -> ClipKey {
-        ClipKey { scene: Scene::Pattern, id: "load".into(), name: "load".into(), size: Size::CIF, gop_s: 1 }
+    /// A clip that all cameras of a load test share.
+    pub fn load(size: Size) -> ClipKey {
+        ClipKey { scene: Scene::Pattern, id: "load".into(), name: "load".into(), size, gop_s: 1 }
     }
 
     /// Length of the loop; an even number of GOPs, because neighbouring IDR pictures alternate their `idr_pic_id`.
     fn loop_s(&self) -> u32 {
-        if self.gop_s == 1 { PERIOD_S } else { 2 * PERIOD_S }
+        match self.size {
+            // Made while the first viewer waits.
+            Size::LOAD_MAIN => 2,
+            _ if self.gop_s == 1 => PERIOD_S,
+            _ => 2 * PERIOD_S,
+        }
+    }
+
+    /// Seconds after which every motion is where it began.
+    fn motion_s(&self) -> u32 {
+        self.loop_s().min(PERIOD_S)
     }
 
     fn seed(&self) -> u32 {

@@ -3,8 +3,7 @@
 use std::f32::consts::TAU;
 
 use super::canvas::{Canvas, HEIGHT, WIDTH, rgb, veil};
-use super::{BAND, ClipKey, PERIOD_S, Scene, lively, river, street, text, yard};
-use crate::rtsp::FPS;
+use super::{BAND, ClipKey, Scene, lively, river, street, text, yard};
 
 /// Colour of the band behind the clock.
 pub const BAND_COLOR: (u8, u8, u8) = (18, 22, 26);
@@ -13,6 +12,8 @@ pub const BAND_COLOR: (u8, u8, u8) = (18, 22, 26);
 pub struct Painter {
     scene: Scene,
     seed: u32,
+    /// Frames after which every motion is where it began.
+    period: u32,
     backdrop: Canvas,
     canvas: Canvas,
     captions: Vec<Caption>,
@@ -41,13 +42,13 @@ impl Painter {
             Scene::Pattern => backdrop.gradient(0.0, 0.0, WIDTH, HEIGHT, rgb(40, 70, 110), rgb(150, 160, 130)),
         }
         let captions = if key.scene == Scene::Pattern { Vec::new() } else { captions(key, &backdrop) };
-        Painter { scene: key.scene, seed, canvas: backdrop.clone(), backdrop, captions }
+        let period = key.motion_s() * key.size.fps;
+        Painter { scene: key.scene, seed, period, canvas: backdrop.clone(), backdrop, captions }
     }
 
     /// Frame `number` as RGBA rows.
     pub fn frame(&mut self, number: u32) -> &[u8] {
-        let period = PERIOD_S * FPS;
-        let t = (number % period) as f32 / period as f32;
+        let t = (number % self.period) as f32 / self.period as f32;
         let canvas = &mut self.canvas;
         canvas.copy_from(&self.backdrop);
         match self.scene {

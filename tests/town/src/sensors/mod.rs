@@ -1,6 +1,7 @@
 //! The sensors: what they measure, how they write it, and how it gets to a broker.
 
 mod fleet;
+pub mod load;
 mod payload;
 mod value;
 

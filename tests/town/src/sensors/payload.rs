@@ -62,10 +62,10 @@ fn battery(source: &Source) -> Json {
 mod tests {
     use super::*;
     use crate::map::TownMap;
-    use crate::registry::Registry;
+    use crate::registry::{Load, Registry};
 
     fn payload(id: &str, value: Value) -> String {
-        let registry = Registry::new(&TownMap::new(7), "127.0.0.1:1".parse().unwrap(), 0, 7);
+        let registry = Registry::new(&TownMap::new(7), "127.0.0.1:1".parse().unwrap(), Load::default(), 7);
         let sensor = registry.sensors.iter().find(|sensor| sensor.source.id.as_str() == id).unwrap();
         let now = Timestamp::from_millisecond(1_800_000_000_500).unwrap();
         String::from_utf8(encode(&sensor.source, &value, now)).unwrap()

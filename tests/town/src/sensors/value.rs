@@ -64,12 +64,12 @@ fn round(value: f64, decimals: i32) -> f64 {
 mod tests {
     use super::*;
     use crate::map::TownMap;
-    use crate::registry::{Registry, Sensor};
+    use crate::registry::{Load, Registry, Sensor};
 
     const QUIET: Conditions = Conditions { seed: 7, t: 0.0, hour: 15.0, added: 0.0, on: false };
 
     fn sensors() -> Vec<Sensor> {
-        Registry::new(&TownMap::new(7), "127.0.0.1:1".parse().unwrap(), 0, 7).sensors
+        Registry::new(&TownMap::new(7), "127.0.0.1:1".parse().unwrap(), Load::default(), 7).sensors
     }
 
     #[test]

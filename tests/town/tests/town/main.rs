@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 mod control;
+mod load;
 mod program;
 mod sensors;
 mod support;

@@ -15,13 +15,13 @@ fn write_makes_three_files_that_are_the_same_every_time() {
     let dir = tempfile::tempdir().unwrap();
     let files = |name: &str| {
         let to = dir.path().join(name);
-        let done = town().args(["write", "--load", "5", "--dir"]).arg(&to).output().unwrap();
+        let done = town().args(["write", "--load", "5", "--load-sensors", "6", "--dir"]).arg(&to).output().unwrap();
         assert!(done.status.success(), "{done:?}");
         ["sources.csv", "grids.json", "map.geojson"].map(|file| std::fs::read_to_string(to.join(file)).unwrap())
     };
     let first = files("a");
     assert_eq!(first, files("b"));
-    assert_eq!(first[0].lines().count(), 1 + 24 + 60 + 5);
+    assert_eq!(first[0].lines().count(), 1 + 24 + 60 + 5 + 6);
     assert!(first[0].contains("rtsp://127.0.0.1:8554/cam-river-1/main,viewer,town-demo,always"));
     let grids: Vec<model::Grid> = serde_json::from_str(&first[1]).unwrap();
     assert_eq!(grids.len(), 71);
@@ -60,7 +60,12 @@ async fn run_says_ready_and_ends_cleanly_on_sigterm() {
 
 #[test]
 fn arguments_that_make_no_sense_are_refused() {
-    for (wrong, says) in [(["--mqtt", "nowhere"], "HOST:PORT"), (["--cycle-s", "5"], "from 30")] {
+    for (wrong, says) in [
+        (["--mqtt", "nowhere"], "HOST:PORT"),
+        (["--cycle-s", "5"], "from 30"),
+        (["--load-sensors", "100000"], "from 0 to 99999"),
+        (["--load", "many"], "from 0 to 99999"),
+    ] {
         let done = town()
             .args(["run", "--dir", "/nowhere", "--rtsp", "127.0.0.1:0", "--control", "127.0.0.1:0"])
             .args(wrong)

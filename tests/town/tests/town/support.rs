@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use town::registry::Load;
 use town::script::Script;
 use town::sensors::FleetConfig;
 use town::{Town, TownConfig};
@@ -51,6 +52,12 @@ impl Mosquitto {
         }
     }
 
+    /// It hears and says nothing more; nobody is told.
+    pub fn freeze(&self) {
+        let pid = self.child.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    }
+
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -65,11 +72,15 @@ impl Drop for Mosquitto {
     }
 }
 
-/// Reads everything on `town/#`; connects again by itself.
+/// Reads everything on some topics; connects again by itself.
 pub struct Ear(mpsc::UnboundedReceiver<Publish>);
 
 impl Ear {
     pub async fn listen(port: u16) -> Ear {
+        Ear::listen_to("town/#", port).await
+    }
+
+    pub async fn listen_to(filter: &'static str, port: u16) -> Ear {
         let (heard, ear) = mpsc::unbounded_channel();
         let (ready, is_ready) = tokio::sync::oneshot::channel();
         let mut ready = Some(ready);
@@ -78,7 +89,7 @@ impl Ear {
             while !heard.is_closed() {
                 match events.poll().await {
                     Ok(Event::Incoming(Incoming::ConnAck(_))) => {
-                        client.try_subscribe("town/#", QoS::AtLeastOnce).unwrap()
+                        client.try_subscribe(filter, QoS::AtLeastOnce).unwrap()
                     }
                     Ok(Event::Incoming(Incoming::SubAck(_))) => {
                         ready.take().map(|ready| ready.send(()));
@@ -140,6 +151,10 @@ impl Stageplay {
     }
 
     pub async fn with(mqtt_port: u16, script: Script) -> Stageplay {
+        Stageplay::loaded(mqtt_port, script, Load { cameras: 3, ..Load::default() }).await
+    }
+
+    pub async fn loaded(mqtt_port: u16, script: Script, load: Load) -> Stageplay {
         let dir = tempfile::tempdir().unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let config = TownConfig {
@@ -150,7 +165,7 @@ impl Stageplay {
             mqtt: FleetConfig { host: "127.0.0.1".into(), port: mqtt_port },
             control: any,
             script,
-            load: 3,
+            load,
         };
         let town = Town::start(config, |line| eprintln!("{line}")).await.unwrap();
         Stageplay { town, dir }
