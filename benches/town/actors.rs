@@ -81,12 +81,6 @@ impl Span {
     }
 }
 
-/// What the town had sent in all.
-pub struct Told {
-    pub by_sensor: BTreeMap<String, Sent>,
-    pub not_sent: u64,
-}
-
 impl Stage {
     /// A folder, a town that plays, and its sources in the hub's registry.
     pub fn set(cameras: usize, sensors: usize) -> Stage {
@@ -121,8 +115,8 @@ impl Stage {
     }
 
     /// What both say now.
-    pub fn figures(&self, hub: &Hub, token: &str) -> Figures {
-        let (_, metrics) = hub.get(token, "/metrics");
+    pub fn figures(&self, hub: &Hub) -> Figures {
+        let (_, metrics) = hub.get("", "/metrics");
         let text = metrics.as_str().expect("metrics are text");
         let sent = self.town.ask("GET", "/sent", "");
         let at = Instant::now();
@@ -159,17 +153,31 @@ impl Stage {
         answer["readings"].as_u64().unwrap_or_else(|| panic!("no burst: {answer}"))
     }
 
-    /// What each sensor has sent and had acknowledged; then the town's end. To be asked after the hub's.
-    pub fn end(&self) -> Told {
-        let not_sent = self.town.ask("GET", "/sent", "")["sensors"]["not_sent"].as_u64().unwrap();
+    /// Lets the town's sensors fall silent; what each has sent and had acknowledged until then.
+    pub fn hush(&self) -> BTreeMap<String, Sent> {
+        self.town.ask("POST", "/load", r#"{"silent":true}"#);
+        let began = Instant::now();
+        loop {
+            let sent = self.town.ask("GET", "/sent", "");
+            let waits = sent["sensors"]["acknowledged"] != sent["sensors"]["published_qos1"];
+            if !waits || began.elapsed() > Duration::from_secs(20) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // What was sent at QoS 0 is on its way by then; nobody says when it has come.
+        std::thread::sleep(Duration::from_secs(1));
         let all = self.town.ask("GET", "/sent/sensors", "");
         let sensor = |(id, sent): (&String, &Value)| {
             let number = |name: &str| sent[name].as_u64().unwrap();
             (id.clone(), Sent { qos: number("qos"), sent: number("sent"), acknowledged: number("acknowledged") })
         };
-        let by_sensor = all.as_object().unwrap().iter().map(sensor).collect();
+        all.as_object().unwrap().iter().map(sensor).collect()
+    }
+
+    /// The town's end.
+    pub fn end(&self) {
         signal(self.town.child.id(), "TERM");
-        Told { by_sensor, not_sent }
     }
 
     /// What the hub has kept of the town's sensors and of the probes, read from its files.

@@ -41,6 +41,7 @@ pub fn router(control: Control) -> Router {
         .route("/gateways/{id}", post(gateway))
         .route("/reset", post(reset))
         .route("/burst", post(burst))
+        .route("/load", post(load))
         .route("/sent", get(sent))
         .route("/sent/sensors", get(sent_by_sensor))
         .with_state(control)
@@ -194,6 +195,21 @@ async fn burst(
     let Json(wish) = wish?;
     let readings = control.load.burst(wish)?;
     Ok(Json(json!({ "readings": readings, "seconds": wish.seconds })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoadWish {
+    silent: bool,
+}
+
+async fn load(
+    State(control): State<Control>,
+    wish: Result<Json<LoadWish>, JsonRejection>,
+) -> Result<Json<Value>, Refused> {
+    let Json(LoadWish { silent }) = wish?;
+    control.load.set_silent(silent);
+    Ok(Json(json!({ "silent": silent })))
 }
 
 /// What the town has sent since start.

@@ -84,6 +84,8 @@ pub struct Book {
     sensors: Vec<Sensor>,
     due: BinaryHeap<Reverse<(u64, u32)>>,
     burst: Option<Burst>,
+    /// Nothing is due, as if all sensors slept.
+    silent: bool,
     unacknowledged: VecDeque<Waiting>,
     packet_id: u16,
     totals: Totals,
@@ -114,6 +116,7 @@ impl Book {
             sensors: plans.into_iter().map(sensor).collect(),
             due,
             burst: None,
+            silent: false,
             unacknowledged: VecDeque::new(),
             packet_id: 0,
             totals: Totals::default(),
@@ -126,6 +129,14 @@ impl Book {
         self.burst = Some(Burst { began_ms: now_ms, lasts_ms: lasts_ms.max(1), total, issued: 0, turn: 0 });
     }
 
+    /// Lets all sensors sleep (a burst under way ends), or wakes them.
+    pub fn set_silent(&mut self, silent: bool) {
+        self.silent = silent;
+        if silent {
+            self.burst = None;
+        }
+    }
+
     /// Puts what is due into [`Book::out`]; without a connection it is only counted.
     pub fn send_due(&mut self, now_ms: u64, connected: bool) {
         while let Some(&Reverse((at_ms, number))) = self.due.peek()
@@ -135,9 +146,11 @@ impl Book {
             let every_ms = self.sensors[number as usize].every_ms;
             // Whole intervals that this machine slept through are not made up for, but told.
             let missed = (now_ms - at_ms) / every_ms;
-            self.totals.not_sent += missed;
             self.due.push(Reverse((at_ms + (missed + 1) * every_ms, number)));
-            self.send(number, connected);
+            if !self.silent {
+                self.totals.not_sent += missed;
+                self.send(number, connected);
+            }
         }
         while let Some(number) = self.next_of_burst(now_ms) {
             self.send(number, connected);
@@ -315,6 +328,19 @@ mod tests {
         assert!(again.windows(2).all(|pair| pair[0].2 < pair[1].2), "{again:?}");
         assert_eq!(again.len(), book.unacknowledged());
         assert_eq!(book.totals().repeated, again.len() as u64);
+    }
+
+    #[test]
+    fn sleeping_sensors_send_nothing_and_miss_nothing() {
+        let mut book = book(2, 1_000);
+        book.burst(100, 1_000, 1_000);
+        book.set_silent(true);
+        book.send_due(5_000, true);
+        assert_eq!(taken(&mut book), []);
+        assert_eq!(book.totals(), Totals::default());
+        book.set_silent(false);
+        book.send_due(6_000, true);
+        assert_eq!(taken(&mut book).len(), 2);
     }
 
     #[test]

@@ -141,6 +141,11 @@ impl LoadSensors {
         Ok(total)
     }
 
+    /// Lets all load sensors sleep, or wakes them.
+    pub fn set_silent(&self, silent: bool) {
+        self.links.iter().for_each(|link| link.book().set_silent(silent));
+    }
+
     /// What was sent since start.
     pub fn sent(&self) -> SensorsSent {
         let mut sent = SensorsSent { connections: self.links.len(), ..SensorsSent::default() };
