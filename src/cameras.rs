@@ -1,8 +1,9 @@
 //! The camera side of the hub: sessions fill the rings, stills and checks read them.
 
+use std::io;
 use std::sync::Arc;
 
-use ingest::rtsp::{CameraSpec, Credentials, RtspConfig, RtspHandle};
+use ingest::rtsp::{CameraSpec, Credentials, RtspConfig, RtspHandle, Threads};
 use model::{Kind, Observation, SourceId, SourceStatus, Value};
 use storage::SourceRow;
 use tokio::sync::{mpsc, watch};
@@ -16,6 +17,8 @@ pub struct Cameras {
     /// Where JPEGs are.
     pub stills: Stills,
     fleet: RtspHandle,
+    /// Ends with the rest, also when a drain is cut off.
+    _threads: Threads,
     checks: Checks,
 }
 
@@ -36,13 +39,14 @@ impl Cameras {
         last: &[Observation],
         out: Out,
         token: &CancellationToken,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let rings = Rings::new(video);
         let stills = Stills::start(video, rings.clone());
-        let fleet = ingest::rtsp::start(rtsp, rings.clone(), list, out.status, token.clone());
+        let threads = Threads::start()?;
+        let fleet = threads.on(|| ingest::rtsp::start(rtsp, rings.clone(), list, out.status, token.clone()));
         let known = last.iter().filter_map(class_of);
         let checks = Checks::start(video, rings.clone(), known, out.observations, token.clone());
-        Self { rings, stills, fleet, checks }
+        Ok(Self { rings, stills, fleet, _threads: threads, checks })
     }
 
     /// Names the cameras of an emergency.

@@ -130,7 +130,8 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     // cameras -> rings -> viewers, picture checks -> history; the intake ends when links and checks have ended
     let (checks, made) = mpsc::channel::<model::Observation>(CHECKS);
     let out = cameras::Out { status, observations: checks };
-    let cameras = Cameras::start(settings.rtsp, &settings.video, camera_list, &last, out, &sources);
+    let cameras = Cameras::start(settings.rtsp, &settings.video, camera_list, &last, out, &sources)
+        .context("cannot start the cameras' threads")?;
     takers.spawn(intake::observations(messages, made, storage.clone(), feed.clone(), to_engine));
     takers.spawn(intake::dead_letters(letters, storage.clone()));
 

@@ -33,7 +33,11 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["farm", cameras] => run(farm(cameras.parse().unwrap())),
-        ["pull", "fleet", cameras, addr] => run(pull_fleet(cameras.parse().unwrap(), addr)),
+        ["pull", "fleet", cameras, addr] => {
+            // On the threads that the hub has for it.
+            let threads = ingest::rtsp::Threads::start().unwrap();
+            run(pull_fleet(cameras.parse().unwrap(), addr, threads));
+        }
         ["pull", "retina", cameras, addr] => run(pull_bare(cameras.parse().unwrap(), addr)),
         [] => measure(&[500, 2_000]),
         sizes => measure(&sizes.iter().map(|s| s.parse().expect("a number of cameras")).collect::<Vec<usize>>()),
@@ -256,7 +260,7 @@ fn camera(number: usize, addr: &str) -> CameraSpec {
     CameraSpec { source: Arc::new(source), credentials: None }
 }
 
-async fn pull_fleet(cameras: usize, addr: &str) {
+async fn pull_fleet(cameras: usize, addr: &str, threads: ingest::rtsp::Threads) {
     println!("here");
     let config = RtspConfig { connects_per_s: 1_000.0, connecting_per_host_max: 64, ..RtspConfig::default() };
     let rings = video::Rings::new(&video::Config::default());
@@ -266,7 +270,8 @@ async fn pull_fleet(cameras: usize, addr: &str) {
     let frames = Arc::new(AtomicU64::new(0));
     let recorder = Frames(Arc::clone(&frames));
     metrics::set_global_recorder(recorder).unwrap();
-    let _handle = ingest::rtsp::start(config, rings.clone(), cameras_rx, status, CancellationToken::new());
+    let _handle =
+        threads.on(|| ingest::rtsp::start(config, rings.clone(), cameras_rx, status, CancellationToken::new()));
     let mut live = std::collections::HashSet::new();
     while live.len() < cameras {
         let said = status_rx.recv().await.unwrap();

@@ -91,7 +91,7 @@ impl Default for RtspConfig {
             first_frame_ms_max: 10_000,
             first_key_ms_max: 40_000,
             stall_ms: 6_000,
-            read_every_ms: 200,
+            read_every_ms: 400,
             error_budget: 16,
             facts_interval_s: 5,
             ffmpeg_after_failures: 3,

@@ -23,6 +23,7 @@ mod pulling;
 mod relay;
 mod report;
 mod session;
+mod threads;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use area::{Areas, Claimed};
 pub use config::RtspConfig;
+pub use threads::Threads;
 
 /// Orders on their way to the fleet; whoever gives one waits for its answer.
 const AREAS: usize = 4;

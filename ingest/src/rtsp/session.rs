@@ -31,7 +31,7 @@ const KEY_LIMITS: u32 = 3;
 /// How often everything but the frames is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A stream of more is read at once: what comes between two turns must fit into the smallest buffers of the kernel.
-const AT_TURNS_MAX_BPS: u64 = 1_500_000;
+const AT_TURNS_MAX_BPS: u64 = 1_000_000;
 /// More of a camera's frames may not have losses before them on UDP: each is a picture broken up to the next key frame.
 const UDP_LOSS_MAX: f32 = 0.05;
 /// A probe watches at least so long after the first key frame, so that rates are measured,
