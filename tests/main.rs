@@ -1,6 +1,7 @@
 //! The hub as a whole, against real servers and real files: one binary for all integration tests.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backend;
 mod commands;
 mod dice;
 mod durability;

@@ -40,6 +40,7 @@ fn api() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(r::sources::one))
         .routes(routes!(r::sources::break_glass))
         .routes(routes!(r::sources::snapshot))
+        .routes(routes!(r::backend::choose))
         .routes(routes!(r::connections::show))
         .routes(routes!(r::rates::show))
         .routes(routes!(r::outages::list))

@@ -144,6 +144,26 @@ impl Registry {
         Ok(())
     }
 
+    /// Sets one tag of a source, or takes it away; the source as it is then, durable. Whoever replaces the source at the
+    /// same time loses nothing but the race. The version rises only when the tag was another one.
+    pub async fn set_tag(&self, id: &str, tag: &str, value: Option<&str>) -> Result<Source, Error> {
+        let mut tx = self.db.write.begin_with("BEGIN IMMEDIATE").await?;
+        let row = sqlx::query("SELECT id, body FROM source WHERE id = $1").bind(id).fetch_optional(&mut *tx).await?;
+        let mut source =
+            row.as_ref().map(source_of).transpose()?.ok_or_else(|| Error::Missing(format!("source {id}")))?;
+        let before = match value {
+            Some(value) => source.tags.insert(tag.to_owned(), value.to_owned()),
+            None => source.tags.remove(tag),
+        };
+        if before.as_deref() == value {
+            return Ok(source);
+        }
+        sqlx::query("UPDATE source SET body = $1 WHERE id = $2").bind(json(&source)).bind(id).execute(&mut *tx).await?;
+        raise_version(&mut tx).await?;
+        tx.commit().await?;
+        Ok(source)
+    }
+
     /// Removes sources; answers how many there were.
     pub async fn remove_sources(&self, ids: &[SourceId]) -> Result<u64, Error> {
         let mut tx = self.db.write.begin_with("BEGIN IMMEDIATE").await?;

@@ -250,6 +250,33 @@ async fn the_registry_filters_by_nested_grid_owner_and_text() {
 }
 
 #[tokio::test]
+async fn one_tag_changes_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = open(dir.path()).await.registry().clone();
+    let mut first = camera("c1", "g1", Owner::Police);
+    first.source.tags = [("sub".to_owned(), "/sub".to_owned())].into();
+    registry.put_sources(&[first, camera("c2", "g2", Owner::Traffic)]).await.unwrap();
+    let (before, version) = (registry.all().await.unwrap(), registry.version().await.unwrap());
+
+    let source = registry.set_tag("c1", "backend", Some("ffmpeg")).await.unwrap();
+    let mut wanted = before.clone();
+    wanted[0].source.tags.insert("backend".into(), "ffmpeg".into());
+    assert_eq!((&source, &registry.all().await.unwrap()), (&wanted[0].source, &wanted), "credentials and all");
+    assert_eq!(registry.version().await.unwrap(), version + 1);
+
+    // What is so already wakes nobody.
+    registry.set_tag("c1", "backend", Some("ffmpeg")).await.unwrap();
+    registry.set_tag("c2", "backend", None).await.unwrap();
+    assert_eq!(registry.version().await.unwrap(), version + 1);
+
+    registry.set_tag("c1", "backend", None).await.unwrap();
+    assert_eq!(registry.all().await.unwrap(), before);
+    assert_eq!(registry.version().await.unwrap(), version + 2);
+    let missing = registry.set_tag("c9", "backend", None).await.unwrap_err();
+    assert!(matches!(&missing, storage::Error::Missing(what) if what.contains("c9")), "{missing}");
+}
+
+#[tokio::test]
 async fn passwords_tokens_sessions_and_the_lock() {
     let dir = tempfile::tempdir().unwrap();
     let users = open(dir.path()).await.users().clone();

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod alarms;
+pub mod backend;
 pub mod connections;
 pub mod emergency;
 pub mod incidents;

@@ -66,7 +66,7 @@ pub struct SourcePage {
     pub total: u64,
 }
 
-fn view(state: &AppState, source: &Source) -> SourceView {
+pub(super) fn view(state: &AppState, source: &Source) -> SourceView {
     let statuses = state.feed.statuses_of(source.id.as_str());
     SourceView {
         state: overall(statuses.iter()),

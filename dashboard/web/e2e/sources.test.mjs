@@ -80,6 +80,34 @@ test('a live camera tells what its streams are and whether this browser plays th
     await streams.getByRole('cell', { name: /\d+\.\d s · \d+ frames/ }).first().waitFor();
   }));
 
+test('an administrator chooses what reads a camera, and sees it happen', () =>
+  here.page({}, async (page) => {
+    const id = 'cam-street-1';
+    const readBy = async () => (await here.hub.get(`/api/v1/sources/${id}`)).statuses.find(({ state }) => state === 'live')?.stream?.backend;
+    await until(async () => (await readBy()) === 'retina', 'the camera to be read by the hub itself');
+    await logIn(page, here.hub, 'admin');
+    await visit(page, here.hub, `/sources/${id}`);
+    const panel = page.getByRole('region', { name: '视频流' });
+    const choices = panel.getByRole('group', { name: '读取方式' });
+    await panel.getByText('现用：系统自带').waitFor();
+    assert.equal(await choices.getByRole('button', { name: '自动' }).getAttribute('aria-pressed'), 'true');
+    await choices.getByRole('button', { name: 'FFmpeg' }).click();
+    await page.getByText('读取方式已设为“FFmpeg”，此摄像头将重新连接').waitFor();
+    await panel.getByText('现用：FFmpeg').waitFor();
+    assert.equal(await readBy(), 'ffmpeg');
+    const facts = page.getByRole('region', { name: '基本信息' });
+    await facts.getByText('ffmpeg', { exact: true }).waitFor();
+    await shot(page, 'sources-backend');
+    assert.deepEqual(await axe(page), []);
+    await choices.getByRole('button', { name: '自动' }).click();
+    await panel.getByText('现用：系统自带').waitFor();
+    await facts.getByText('ffmpeg', { exact: true }).waitFor({ state: 'detached' });
+    await logIn(page, here.hub, 'lead');
+    await visit(page, here.hub, `/sources/${id}`);
+    await panel.getByRole('table').waitFor();
+    assert.equal(await choices.count(), 0, 'for administrators');
+  }));
+
 for (const [lang, theme, size] of [['zh', 'light', SIZES.desk], ['en', 'dark', SIZES.desk], ['zh', 'light', SIZES.phone]]) {
   test(`axe finds nothing in ${lang}, ${theme}, ${size.width} px`, async (t) => {
     await here.page({ lang, theme, size }, async (page) => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { en } from '../src/i18n/en/index.ts';
 import { zh } from '../src/i18n/zh/index.ts';
-import { bitrateText, gopIsLong, gopSeconds } from '../src/screens/sources/facts.ts';
+import { backendsNow, bitrateText, chosenBackend, gopIsLong, gopSeconds } from '../src/screens/sources/facts.ts';
 import { causeText, reasonTexts } from '../src/screens/sources/outage.ts';
 import { nested, rateText, worstFirst } from '../src/screens/sources/rates.ts';
 import { needsAttention } from '../src/screens/sources/rows.ts';
@@ -38,6 +38,14 @@ test('the stream that speaks for a camera is the one that the hub has chosen', (
   assert.equal(of({ state: 'unknown' }, { state: 'idle' }).state, 'idle');
   assert.equal(of({ state: 'idle', last_data_at: 'x' }, { state: 'idle' }).profile, 'main');
   assert.equal(leading([]), undefined);
+});
+
+test('the switch shows what the tags ask for, and what reads the camera now', () => {
+  assert.deepEqual([{ backend: 'ffmpeg' }, { backend: 'retina' }, { backend: 'vlc' }, {}, undefined].map(chosenBackend), ['ffmpeg', 'retina', 'auto', 'auto', 'auto']);
+  const status = (state, backend) => ({ state, stream: backend && { backend } });
+  assert.deepEqual(backendsNow([status('live', 'retina'), status('degraded', 'retina')]), ['retina']);
+  assert.deepEqual(backendsNow([status('live', 'ffmpeg'), status('live', 'retina')]), ['ffmpeg', 'retina']);
+  assert.deepEqual(backendsNow([status('idle', 'retina'), status('offline', 'ffmpeg'), status('live')]), []);
 });
 
 test('what is not known is neither away nor intact', () => {

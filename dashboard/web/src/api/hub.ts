@@ -73,6 +73,8 @@ export const sources = {
   one: (source: string, signal?: AbortSignal) => ask<T.SourceView>(`${V1}/sources/${id(source)}`, opt(signal)),
   still: (source: string, signal?: AbortSignal) =>
     ask<Blob>(`${V1}/sources/${id(source)}/snapshot.jpg`, { read: 'blob', ...opt(signal) }),
+  chooseBackend: (source: string, backend: T.BackendChoice) =>
+    ask<T.SourceView>(`${V1}/sources/${id(source)}/backend`, { method: 'POST', body: { backend } }),
   breakGlass: (source: string, purpose: string) =>
     ask<T.GrantView>(`${V1}/sources/${id(source)}/break-glass`, { method: 'POST', body: { purpose } }),
 };

@@ -143,6 +143,14 @@ export type AuditPage = {
 /** What reads a camera. */
 export type Backend = "retina" | "ffmpeg";
 
+/** What a camera is to be read with. */
+export type BackendBody = {
+  backend: BackendChoice;
+};
+
+/** What a camera is to be read with. */
+export type BackendChoice = "auto" | "retina" | "ffmpeg";
+
 /** A step of time summed up. */
 export type BucketView = {
   /** When it begins. */

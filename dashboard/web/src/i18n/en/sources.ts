@@ -244,6 +244,15 @@ export const sources: Catalogue['sources'] = {
     transports: { tcp: 'TCP', udp: 'UDP' },
     backend: 'Read by',
     backends: { retina: "the hub's own session", ffmpeg: 'FFmpeg' },
+    backendNow: (what) => `now: ${what}`,
+    backendNone: 'not read now',
+    backendChoices: { auto: 'Automatic', retina: 'Own session', ffmpeg: 'FFmpeg' },
+    backendHints: {
+      auto: "The hub's own session first, FFmpeg when that cannot read the camera",
+      retina: "The hub's own session and nothing else",
+      ffmpeg: 'FFmpeg and nothing else: a thread for each camera, and few places',
+    },
+    backendChosen: (choice) => `Read by: ${choice}. This camera is connected anew`,
     hints: {
       udp_to_tcp: 'UDP brought nothing or lost too much: TCP for now.',
       ffmpeg_needed: "The hub's own session cannot read this camera: FFmpeg does.",

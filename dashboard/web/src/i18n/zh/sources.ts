@@ -243,6 +243,15 @@ export const sources = {
     transports: { tcp: 'TCP', udp: 'UDP' },
     backend: '读取方式',
     backends: { retina: '系统自带', ffmpeg: 'FFmpeg' },
+    backendNow: (what: string) => `现用：${what}`,
+    backendNone: '现在没有读取',
+    backendChoices: { auto: '自动', retina: '系统自带', ffmpeg: 'FFmpeg' },
+    backendHints: {
+      auto: '先用系统自带方式，读不了再改用 FFmpeg',
+      retina: '只用系统自带方式',
+      ffmpeg: '只用 FFmpeg；每路占一个线程，名额有限',
+    },
+    backendChosen: (choice: string) => `读取方式已设为“${choice}”，此摄像头将重新连接`,
     hints: {
       udp_to_tcp: 'UDP 收不到数据或丢包过多，暂用 TCP。',
       ffmpeg_needed: '系统自带方式读不了此摄像头，改由 FFmpeg 读取。',

@@ -1,6 +1,6 @@
 // What is worth saying of a stream's measured facts. Pure.
 
-import type { StreamFacts } from '../../api/types.gen';
+import type { Backend, BackendChoice, SourceStatus, StreamFacts } from '../../api/types.gen';
 
 /** A new viewer waits for a key frame; beyond this it is felt. */
 export const GOP_LONG_S = 5;
@@ -18,4 +18,16 @@ export function gopIsLong(stream: Pick<StreamFacts, 'fps' | 'gop_frames'> | null
 /** 264 kbit/s, 4.1 Mbit/s. */
 export function bitrateText(bps: number): string {
   return bps >= 1_000_000 ? `${(bps / 1_000_000).toFixed(1)} Mbit/s` : `${(bps / 1000).toFixed(0)} kbit/s`;
+}
+
+/** What the tags ask for; a word that the hub does not know counts as none, as it does there. */
+export function chosenBackend(tags: Readonly<Record<string, string>> | undefined): BackendChoice {
+  const tag = tags?.['backend'];
+  return tag === 'retina' || tag === 'ffmpeg' ? tag : 'auto';
+}
+
+/** What reads the camera at this moment, each once; the facts of a stream that is away are of another session. */
+export function backendsNow(statuses: readonly SourceStatus[]): Backend[] {
+  const read = statuses.filter(({ state }) => state === 'live' || state === 'degraded').map(({ stream }) => stream?.backend);
+  return [...new Set(read.filter((one) => one !== undefined && one !== null))];
 }
