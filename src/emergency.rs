@@ -15,6 +15,8 @@ use video::Rings;
 
 const BEGIN: &str = "emergency.begin";
 const END: &str = "emergency.end";
+/// How often it is counted anew what an emergency costs: viewers come and go, cameras are added.
+const RECOUNT: Duration = Duration::from_secs(10);
 
 /// Everything an emergency acts on.
 pub struct Emergencies {
@@ -52,14 +54,10 @@ impl Emergencies {
                     }
                 }
                 changed = self.sources.changed(), if registry_open => match changed {
-                    Ok(()) => {
-                        let current = self.told.borrow().clone();
-                        if let Some(emergency) = current {
-                            self.apply(emergency).await;
-                        }
-                    }
+                    Ok(()) => self.apply_again().await,
                     Err(_) => registry_open = false,
                 },
+                () = tokio::time::sleep(RECOUNT), if until.is_some() => self.apply_again().await,
             }
         }
     }
@@ -103,6 +101,13 @@ impl Emergencies {
         let _ = self.areas.set(HashSet::new()).await;
         self.told.send_replace(None);
         Ok(Some(emergency))
+    }
+
+    async fn apply_again(&mut self) {
+        let current = self.told.borrow().clone();
+        if let Some(emergency) = current {
+            self.apply(emergency).await;
+        }
     }
 
     async fn apply(&mut self, mut emergency: Emergency) -> Emergency {

@@ -83,6 +83,14 @@ fn play(farm: &Farm) {
     state(&hub, &operator, "bank", "live", None);
     state(&hub, &operator, "far", "idle", Some("shed"));
 
+    // A change of the registry does not make it look free.
+    let more = folder.import("gauge,sensor,rain_gauge,gauge,governance,g2,,,,,,,town/gauge,raw,mm,60,\n");
+    assert!(more.status.success(), "{more:?}");
+    hub.wait_for(&operator, "/api/v1/sources/gauge", |source| source["id"] == "gauge");
+    // It is counted anew a moment after the screens have the new source.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(hub.get(&operator, PATH).1["emergency"]["cost"], *cost);
+
     // Killed in the middle of it: it goes on, for the reason and the time it began with.
     hub.kill();
     let hub = folder.run();
@@ -91,7 +99,8 @@ fn play(farm: &Farm) {
     let (_, on) = hub.get(&operator, PATH);
     let same = |key: &str| assert_eq!(on["emergency"][key], begun[key], "{on}");
     ["grids", "reason", "by", "since", "until"].into_iter().for_each(same);
-    assert_eq!(hub.get(&operator, "/api/v1/hub").1["details"]["emergency"]["until"], begun["until"]);
+    // The health is told every two seconds.
+    hub.wait_for(&operator, "/api/v1/hub", |told| told["details"]["emergency"]["until"] == begun["until"]);
     assert_eq!(farm.camera_stats("yard").unwrap().sessions_total, 0, "a resident's camera stays closed");
 
     assert_eq!(hub.delete(&operator, PATH).0, 403);

@@ -24,22 +24,23 @@ pub struct Emergency {
     pub cost: Cost,
 }
 
-/// What an emergency's area has got, and at whose cost; as of its beginning, its last change, or the hub's start.
+/// What an emergency's area has got, and at whose cost, against how it would be without the emergency; counted
+/// anew every ten seconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cost {
     /// Cameras in the area, without residents' own.
     pub cameras: usize,
     /// Streams of theirs that are pulled or being connected.
     pub streams: usize,
-    /// Those among them that nobody pulled before.
+    /// Those among them that nobody would pull without it.
     pub opened: usize,
     /// Streams of the area that found no place: the limit on sessions is smaller than the area.
     pub refused: usize,
-    /// Streams elsewhere that the hub kept for itself and let go.
+    /// Streams elsewhere that the hub keeps for itself and had to let go.
     pub shed_usual: usize,
     /// The same of key sites.
     pub shed_key_sites: usize,
-    /// Streams elsewhere that somebody watched and that were closed.
+    /// Streams elsewhere that somebody watches and that had to be closed.
     pub shed_watched: usize,
     /// Cameras on demand elsewhere are not asked how they are meanwhile.
     pub probes_paused: bool,

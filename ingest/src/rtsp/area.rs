@@ -5,20 +5,20 @@ use std::collections::HashSet;
 use model::SourceId;
 use tokio::sync::{mpsc, oneshot};
 
-/// What an area has got, and at whose cost.
+/// What an area has got, and at whose cost: against how it would be now without one, whatever area was in force before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claimed {
     /// Streams of the area that are pulled or being connected now.
     pub streams: usize,
-    /// Those among them that were not wanted before.
+    /// Those among them that nobody would pull without it.
     pub opened: usize,
-    /// Cameras of the area that cannot be pulled: the limit on sessions is smaller than the area.
+    /// Streams of the area that cannot be pulled: the limit on sessions is smaller than the area.
     pub refused: usize,
-    /// Streams that somebody watched and that were closed for it.
+    /// Streams that somebody watches and that are closed for it.
     pub shed_watched: usize,
-    /// Streams of key sites that were closed for it.
+    /// Streams of key sites that are closed for it.
     pub shed_key_sites: usize,
-    /// Other streams the hub kept for itself that were closed for it.
+    /// Other streams the hub keeps for itself that are closed for it.
     pub shed_usual: usize,
     /// Cameras on demand are not probed meanwhile.
     pub probes_paused: bool,

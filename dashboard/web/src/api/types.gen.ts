@@ -216,11 +216,11 @@ export type ConnectionsView = {
   to: string;
 };
 
-/** What an emergency's area has got, and at whose cost; as of its beginning, its last change, or the hub's start. */
+/** What an emergency's area has got, and at whose cost, against how it would be without the emergency; counted anew every ten seconds. */
 export type Cost = {
   /** Cameras in the area, without residents' own. */
   cameras: number;
-  /** Those among them that nobody pulled before. */
+  /** Those among them that nobody would pull without it. */
   opened: number;
   /** Cameras on demand elsewhere are not asked how they are meanwhile. */
   probes_paused: boolean;
@@ -228,9 +228,9 @@ export type Cost = {
   refused: number;
   /** The same of key sites. */
   shed_key_sites: number;
-  /** Streams elsewhere that the hub kept for itself and let go. */
+  /** Streams elsewhere that the hub keeps for itself and had to let go. */
   shed_usual: number;
-  /** Streams elsewhere that somebody watched and that were closed. */
+  /** Streams elsewhere that somebody watches and that had to be closed. */
   shed_watched: number;
   /** Streams of theirs that are pulled or being connected. */
   streams: number;

@@ -54,14 +54,19 @@ impl Fleet {
             .filter(|(source, _)| order.area.contains(source) != self.area.contains(source))
             .cloned()
             .collect();
-        let is_pulled = |entry: &super::Entry| entry.governed && !entry.probing;
-        let pulled_before = touched.iter().filter(|key| self.entries.get(*key).is_some_and(is_pulled)).count();
+        // What would be without any area: so the figures are the area's own, however often it is named anew.
+        self.area.clear();
+        let anyway: HashSet<StreamKey> = self.without_place().into_iter().map(|wish| wish.key).collect();
+        let idle = |(key, entry): &(&StreamKey, &super::Entry)| {
+            order.area.contains(&key.0) && (self.claim(&entry.plan).is_none() || anyway.contains(*key))
+        };
+        let idle: HashSet<StreamKey> = self.entries.iter().filter(idle).map(|(key, _)| key.clone()).collect();
         self.area = order.area;
-        let gone = self.without_place();
         let mut claimed = Claimed { probes_paused: !self.area.is_empty(), ..Claimed::default() };
-        for wish in gone.iter().filter(|wish| !self.shed.contains(&wish.key)) {
+        for wish in self.without_place() {
             match wish.claim {
                 Claim::Area => claimed.refused += 1,
+                _ if anyway.contains(&wish.key) => {}
                 Claim::Viewer => claimed.shed_watched += 1,
                 Claim::KeySite => claimed.shed_key_sites += 1,
                 Claim::Usual => claimed.shed_usual += 1,
@@ -69,10 +74,12 @@ impl Fleet {
         }
         touched.iter().for_each(|key| self.settle(key));
         self.admit();
-        let in_area = |key: &StreamKey| self.area.contains(&key.0);
-        claimed.streams = self.entries.iter().filter(|(key, entry)| in_area(key) && is_pulled(entry)).count();
-        let joined = touched.iter().filter(|key| in_area(key) && self.entries.get(*key).is_some_and(is_pulled)).count();
-        claimed.opened = joined.saturating_sub(pulled_before);
+        let is_pulled = |entry: &super::Entry| entry.governed && !entry.probing;
+        let pulled = self.entries.iter().filter(|(key, entry)| self.area.contains(&key.0) && is_pulled(entry));
+        for (key, _) in pulled {
+            claimed.streams += 1;
+            claimed.opened += usize::from(idle.contains(key));
+        }
         // Nobody waits any more: the order holds all the same.
         let _ = order.reply.send(claimed);
     }
