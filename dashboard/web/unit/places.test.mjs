@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clustersOf, isFault } from '../src/map/clusters.ts';
-import { gridAt, gridGroups, holds } from '../src/town/grids.ts';
+import { gridAt, gridGroups, gridsWithin, gridTree, holds } from '../src/town/grids.ts';
 import { distanceM, sensorsNear } from '../src/town/near.ts';
 
 const square = (lon, lat, side) => [
@@ -39,6 +39,19 @@ test('a place belongs to the innermost grid', () => {
   assert.equal(gridAt(grids, { lon: 106.3, lat: 29.3 }).id, 'village');
   assert.equal(gridAt(grids, { lon: 10, lat: 29.3 }), undefined);
   assert.deepEqual(gridGroups(new Map(grids.map((grid) => [grid.id, grid]))), [{ name: '村', grids: [grids[2]] }]);
+});
+
+test('grids stand behind what holds them, and an area is a grid with all inside it', () => {
+  const parents = { town: null, east: 'town', west: 'town', 'east-1': 'east', 'east-2': 'east', 'west-1': 'west', lone: 'hidden' };
+  const grids = new Map(Object.entries(parents).map(([id, parent]) => [id, { id, name: id, parent }]));
+  assert.deepEqual(gridTree(grids).map(({ grid, depth }) => `${depth} ${grid.id}`), ['0 town', '1 east', '2 east-1', '2 east-2', '1 west', '2 west-1', '0 lone']);
+  assert.deepEqual([...gridsWithin(grids, 'east')], ['east', 'east-1', 'east-2']);
+  assert.deepEqual([...gridsWithin(grids, 'west')], ['west', 'west-1']);
+  assert.equal(gridsWithin(grids, 'town').size, 6);
+  assert.deepEqual([...gridsWithin(grids, 'lone')], ['lone']);
+  assert.deepEqual([...gridsWithin(grids, 'none')], ['none']);
+  const ring = new Map([['a', { id: 'a', name: 'a', parent: 'b' }], ['b', { id: 'b', name: 'b', parent: 'a' }]]);
+  assert.deepEqual(gridTree(ring), [], 'grids that hold each other are under nothing');
 });
 
 test('a notch of an outline is outside', () => {

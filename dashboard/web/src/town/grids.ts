@@ -38,3 +38,31 @@ export function gridGroups(grids: ReadonlyMap<string, Grid>): GridGroup[] {
   }
   return [...groups.values()];
 }
+
+export interface GridNode {
+  grid: Grid;
+  /** How many grids hold it. */
+  depth: number;
+}
+
+/** Each grid behind the one that holds it; one whose holder is not known stands by itself. */
+export function gridTree(grids: ReadonlyMap<string, Grid>): GridNode[] {
+  const inside = new Map<string, Grid[]>();
+  for (const grid of grids.values()) {
+    const parent = grid.parent && grids.has(grid.parent) ? grid.parent : '';
+    inside.set(parent, [...(inside.get(parent) ?? []), grid]);
+  }
+  // A ring of parents must not go on for ever.
+  const walk = (parent: string, depth: number): GridNode[] =>
+    (inside.get(parent) ?? []).flatMap((grid) => [{ grid, depth }, ...(depth < 8 ? walk(grid.id, depth + 1) : [])]);
+  return walk('', 0);
+}
+
+/** A grid with all inside it. */
+export function gridsWithin(grids: ReadonlyMap<string, Grid>, id: string): Set<string> {
+  const tree = gridTree(grids);
+  const at = tree.findIndex(({ grid }) => grid.id === id);
+  const depth = tree[at]?.depth ?? 0;
+  const end = tree.findIndex((node, i) => i > at && node.depth <= depth);
+  return new Set([id, ...tree.slice(at + 1, end < 0 ? undefined : end).map(({ grid }) => grid.id)]);
+}
