@@ -197,6 +197,9 @@ impl Rings {
         let town = &self.town;
         // Held until all is done, so that a stream that begins meanwhile is one or the other.
         let mut favoured = town.favoured.lock().unwrap_or_else(PoisonError::into_inner);
+        if *favoured == sources {
+            return;
+        }
         *favoured = sources;
         let streams: Vec<_> = self.lock_streams().values().cloned().collect();
         for stream in streams {
