@@ -18,7 +18,7 @@ use super::attempts::Attempt;
 use super::config::SessionLimits;
 use super::failure::{Failure, Phase, Reason};
 use super::feed::Feed;
-use super::frames::Frames;
+use super::frames::{Frames, Way};
 use super::health::Health;
 use super::opening::Opening;
 use super::pace::{Next, Pace, Read};
@@ -159,11 +159,8 @@ impl Job {
                         }
                     }
                 }
-                Next::Turn => {
-                    let is_light = health.measured(now).bitrate_bps <= AT_TURNS_MAX_BPS;
-                    let may_wait = first_key.is_some() && is_light && way.backend == Backend::Retina;
-                    read = self.how_to_read(may_wait, &feed);
-                }
+                Next::Turn if first_key.is_none() || feed.is_watched() => read = Read::AtOnce,
+                Next::Turn => read = self.how_to_read(&way, health.measured(now).bitrate_bps),
             }
             if now < look_due {
                 continue;
@@ -200,13 +197,11 @@ impl Job {
         }
     }
 
-    /// At turns, unless the first picture is waited for or somebody watches. UDP has small buffers in the kernel.
-    fn how_to_read(&self, may_wait: bool, feed: &Feed) -> Read {
-        let at_turns = may_wait
-            && !self.limits.read_every.is_zero()
-            && self.attempt.transport == Transport::Tcp
-            && !feed.is_watched();
-        if at_turns { Read::AtTurns } else { Read::AtOnce }
+    /// How a stream that nobody watches is read: at turns where the kernel's buffers hold what comes between them.
+    fn how_to_read(&self, way: &Way, bitrate_bps: u64) -> Read {
+        let holds =
+            way.backend == Backend::Retina && way.transport == Transport::Tcp && bitrate_bps <= AT_TURNS_MAX_BPS;
+        if holds && !self.limits.read_every.is_zero() { Read::AtTurns } else { Read::AtOnce }
     }
 
     /// Whether the session has to be given up for want of frames.
