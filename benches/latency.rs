@@ -8,7 +8,6 @@
 #![expect(dead_code, reason = "the tests' helpers, of which a part is used here")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,8 @@ use std::time::{Duration, Instant};
 mod hub;
 #[path = "../tests/mosquitto.rs"]
 mod mosquitto;
+#[path = "town/mqtt.rs"]
+mod mqtt;
 #[path = "../tests/socket.rs"]
 mod socket;
 
@@ -58,7 +59,7 @@ fn measure(with_mosquitto: bool, rate: u64, seconds: u64) {
     screen.wait_for("the snapshot", |message| message["type"] == "snapshot");
     std::thread::sleep(Duration::from_secs(2));
 
-    let mut writer = connect(port);
+    let mut writer = mqtt::connect(port);
     let mut reader = writer.try_clone().unwrap();
     let times = Arc::clone(&sent);
     let acks = std::thread::spawn(move || {
@@ -89,13 +90,7 @@ fn measure(with_mosquitto: bool, rate: u64, seconds: u64) {
     for number in 0..count {
         let due = Duration::from_secs_f64(number as f64 / rate as f64);
         std::thread::sleep(due.saturating_sub(began.elapsed()));
-        let mut body = format!("..t/{}", number % SENSORS).into_bytes();
-        let length = (body.len() - 2) as u16;
-        body[..2].copy_from_slice(&length.to_be_bytes());
-        body.extend(((number % 60_000) as u16 + 1).to_be_bytes());
-        body.extend(number.to_string().as_bytes());
-        let mut packet = vec![0x32, body.len() as u8];
-        packet.extend(body);
+        let packet = mqtt::publish(&format!("t/{}", number % SENSORS), number, &number.to_string());
         sent.lock().unwrap().push(Instant::now());
         writer.write_all(&packet).unwrap();
     }
@@ -106,16 +101,6 @@ fn measure(with_mosquitto: bool, rate: u64, seconds: u64) {
     print(to, acks.join().unwrap());
     print("on the screen", screens.join().unwrap());
     hub.stop();
-}
-
-fn connect(port: u16) -> TcpStream {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.write_all(b"\x10\x11\0\x04MQTT\x04\x02\0\x3c\0\x05bench").unwrap();
-    let mut answer = [0; 4];
-    stream.read_exact(&mut answer).unwrap();
-    assert_eq!(answer, [0x20, 2, 0, 0]);
-    stream
 }
 
 fn print(what: &str, mut times: Vec<Duration>) {

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 mod actors;
 #[path = "../../tests/hub.rs"]
 mod hub;
+mod mqtt;
 mod oracle;
 mod probe;
 mod report;

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::hub::Hub;
+use super::mqtt;
 use super::oracle::Sent;
 use super::socket::EventSocket;
 
@@ -80,7 +80,7 @@ impl Probe {
         let topics: Vec<String> = (0..SENSORS).map(|number| format!("readings:{}", id(number))).collect();
         let mut socket = EventSocket::open(&hub.addr, token, &topics);
         socket.wait_for("the snapshot", |message| message["type"] == "snapshot");
-        let mut writer = connect(mqtt_port);
+        let mut writer = mqtt::connect(mqtt_port);
         let mut reader = writer.try_clone().unwrap();
         reader.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
@@ -116,7 +116,7 @@ impl Probe {
                 while read.len() >= 4 {
                     let packet: Vec<u8> = read.drain(..4).collect();
                     // Acknowledgements come in order, so how many there were gives the number.
-                    assert_eq!(packet, [&[0x40, 2], &packet_id(took.len()).to_be_bytes()[..]].concat());
+                    assert_eq!(packet, [&[0x40, 2], &mqtt::packet_id(took.len()).to_be_bytes()[..]].concat());
                     took.push(sent.lock().unwrap()[took.len()].elapsed());
                 }
             }
@@ -161,28 +161,7 @@ impl Probe {
     }
 }
 
-fn packet_id(number: usize) -> u16 {
-    (number % 60_000) as u16 + 1
-}
-
 /// Reading `number` of all, which is the sensor's own number `number / SENSORS + 1`.
 fn publish(number: usize) -> Vec<u8> {
-    let mut body = format!("..bench/{}", number % SENSORS).into_bytes();
-    let length = (body.len() - 2) as u16;
-    body[..2].copy_from_slice(&length.to_be_bytes());
-    body.extend(packet_id(number).to_be_bytes());
-    body.extend((number / SENSORS + 1).to_string().as_bytes());
-    let mut packet = vec![0x32, body.len() as u8];
-    packet.extend(body);
-    packet
-}
-
-fn connect(port: u16) -> TcpStream {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.write_all(b"\x10\x11\0\x04MQTT\x04\x02\0\x3c\0\x05bench").unwrap();
-    let mut answer = [0; 4];
-    stream.read_exact(&mut answer).unwrap();
-    assert_eq!(answer, [0x20, 2, 0, 0]);
-    stream
+    mqtt::publish(&format!("bench/{}", number % SENSORS), number, &(number / SENSORS + 1).to_string())
 }
