@@ -1,6 +1,5 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use model::PullMode;
 use proptest::prelude::*;
 
 use super::*;
@@ -11,20 +10,10 @@ fn at(seconds: i64) -> Timestamp {
 
 fn camera(id: &str, host: &str, grid: &str, owner: Owner, away_s: Option<i64>) -> Seen {
     let source = Source {
-        id: id.into(),
-        kind: Kind::Camera,
         class: "street".into(),
         name: id.into(),
-        owner,
-        grid: grid.into(),
-        place: None,
-        mode: PullMode::Always,
         url: format!("rtsp://{host}/{id}"),
-        topic: String::new(),
-        format: String::new(),
-        unit: String::new(),
-        interval_s: None,
-        tags: BTreeMap::new(),
+        ..Source::new(id, Kind::Camera, owner, grid)
     };
     Seen { source: Arc::new(source), away_since: away_s.map(at) }
 }

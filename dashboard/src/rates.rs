@@ -128,27 +128,12 @@ pub fn by_owner<'a>(
 
 #[cfg(test)]
 mod tests {
-    use model::{PullMode, Timestamp};
+    use model::Timestamp;
 
     use super::*;
 
     fn source(id: &str, grid: &str, owner: Owner) -> Source {
-        Source {
-            id: id.into(),
-            kind: Kind::Camera,
-            class: String::new(),
-            name: String::new(),
-            owner,
-            grid: grid.into(),
-            place: None,
-            mode: PullMode::Always,
-            url: String::new(),
-            topic: String::new(),
-            format: String::new(),
-            unit: String::new(),
-            interval_s: None,
-            tags: BTreeMap::new(),
-        }
+        Source::new(id, Kind::Camera, owner, grid)
     }
 
     fn status(state: SourceState) -> SourceStatus {

@@ -1,6 +1,5 @@
 //! A server over real storage, in process, and those who ask it.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use bytes::Bytes;
 use command::Desk;
 use futures::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use model::{Grid, GridId, Kind, Owner, PullMode, Role, Scope, Source, Timestamp};
+use model::{Grid, GridId, Kind, Owner, Role, Scope, Source, Timestamp};
 use serde_json::{Value, json};
 use storage::{Opener, Storage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,20 +32,10 @@ pub struct Hub {
 
 pub fn source(id: &str, grid: &str, owner: Owner) -> Source {
     Source {
-        id: id.into(),
-        kind: Kind::Camera,
         class: "street".into(),
         name: id.to_uppercase(),
-        owner,
-        grid: grid.into(),
-        place: None,
-        mode: PullMode::Always,
         url: "rtsp://127.0.0.1/x".into(),
-        topic: String::new(),
-        format: String::new(),
-        unit: String::new(),
-        interval_s: None,
-        tags: BTreeMap::new(),
+        ..Source::new(id, Kind::Camera, owner, grid)
     }
 }
 

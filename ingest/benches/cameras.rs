@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use ingest::rtsp::{CameraSpec, RtspConfig};
-use model::{Kind, Owner, Profile, PullMode, Source, SourceState};
+use model::{Kind, Owner, Profile, Source, SourceState};
 use retina::client::{PlayOptions, Session, SessionOptions, SetupOptions};
 use retina::codec::{CodecItem, FrameFormat};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -242,20 +242,10 @@ async fn farm(cameras: usize) {
 
 fn camera(number: usize, addr: &str) -> CameraSpec {
     let source = Source {
-        id: format!("load-{number:05}").as_str().into(),
-        kind: Kind::Camera,
         class: "street".into(),
-        name: String::new(),
-        owner: Owner::Governance,
-        grid: "grid-1".into(),
-        place: None,
-        mode: PullMode::Always,
         url: format!("rtsp://{addr}/load-{number:05}/main"),
-        topic: String::new(),
-        format: String::new(),
-        unit: String::new(),
-        interval_s: None,
         tags: [("sub".to_owned(), format!("/load-{number:05}/sub"))].into(),
+        ..Source::new(format!("load-{number:05}").as_str(), Kind::Camera, Owner::Governance, "grid-1")
     };
     CameraSpec { source: Arc::new(source), credentials: None }
 }

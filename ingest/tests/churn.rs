@@ -28,20 +28,10 @@ const MORE_KIB: i64 = 16 << 10;
 
 fn camera(number: usize, farm: &Farm, mode: PullMode) -> CameraSpec {
     let source = Source {
-        id: format!("load-{number:05}").as_str().into(),
-        kind: Kind::Camera,
         class: "street".into(),
-        name: String::new(),
-        owner: Owner::Governance,
-        grid: "grid-1".into(),
-        place: None,
         mode,
         url: format!("rtsp://{}/load-{number:05}/sub", farm.addr()),
-        topic: String::new(),
-        format: String::new(),
-        unit: String::new(),
-        interval_s: None,
-        tags: Default::default(),
+        ..Source::new(format!("load-{number:05}").as_str(), Kind::Camera, Owner::Governance, "grid-1")
     };
     CameraSpec { source: Arc::new(source), credentials: None }
 }

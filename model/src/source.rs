@@ -49,6 +49,26 @@ pub struct Source {
 }
 
 impl Source {
+    /// A source of which no more is known: nothing is said of its place, address, form or interval; a camera is pulled always.
+    pub fn new(id: impl Into<SourceId>, kind: Kind, owner: Owner, grid: impl Into<GridId>) -> Self {
+        Self {
+            id: id.into(),
+            kind,
+            class: String::new(),
+            name: String::new(),
+            owner,
+            grid: grid.into(),
+            place: None,
+            mode: PullMode::default(),
+            url: String::new(),
+            topic: String::new(),
+            format: String::new(),
+            unit: String::new(),
+            interval_s: None,
+            tags: BTreeMap::new(),
+        }
+    }
+
     /// A number from the registry for rules: `limit("yellow")` reads the tag `limits.yellow`.
     pub fn limit(&self, name: &str) -> Option<f64> {
         self.tags.get(&format!("limits.{name}"))?.parse().ok()
@@ -171,22 +191,7 @@ mod tests {
     #[test]
     fn the_host_is_what_cameras_of_one_recorder_share() {
         let host = |url: &str| {
-            let source = Source {
-                id: "c".into(),
-                kind: Kind::Camera,
-                class: String::new(),
-                name: String::new(),
-                owner: Owner::Police,
-                grid: "g".into(),
-                place: None,
-                mode: PullMode::Always,
-                url: url.into(),
-                topic: String::new(),
-                format: String::new(),
-                unit: String::new(),
-                interval_s: None,
-                tags: BTreeMap::new(),
-            };
+            let source = Source { url: url.into(), ..Source::new("c", Kind::Camera, Owner::Police, "g") };
             source.host()
         };
         assert_eq!(host("rtsp://10.1.2.3/ch1").as_deref(), Some("10.1.2.3"));

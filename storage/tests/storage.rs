@@ -1,13 +1,10 @@
 //! Storage on real files: durability, the chain, retention, recovery.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use model::log::Audit;
-use model::{
-    Actor, Grid, GridId, Kind, LogBody, Observation, Owner, PullMode, Quality, Role, Scope, Source, Timestamp, Value,
-};
+use model::{Actor, Grid, GridId, Kind, LogBody, Observation, Owner, Quality, Role, Scope, Source, Timestamp, Value};
 use storage::{AuditFilter, Config, Credentials, HistoryQuery, HistorySeq, Opener, SourceFilter, SourceRow, Storage};
 
 async fn open(dir: &Path) -> Storage {
@@ -40,20 +37,10 @@ fn observation(source: &str, value: f64, second: i64) -> Observation {
 fn camera(id: &str, grid: &str, owner: Owner) -> SourceRow {
     SourceRow {
         source: Source {
-            id: id.into(),
-            kind: Kind::Camera,
             class: "street".into(),
             name: format!("街 {id}"),
-            owner,
-            grid: grid.into(),
-            place: None,
-            mode: PullMode::Always,
             url: "rtsp://127.0.0.1/x".into(),
-            topic: String::new(),
-            format: String::new(),
-            unit: String::new(),
-            interval_s: None,
-            tags: BTreeMap::new(),
+            ..Source::new(id, Kind::Camera, owner, grid)
         },
         credentials: Some(Credentials { username: "u".into(), password: "secret".into() }),
     }

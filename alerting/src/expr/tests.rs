@@ -3,27 +3,20 @@
 use std::cell::Cell;
 
 use cel::{Context, Program};
-use model::{Kind, Owner, PullMode};
+use model::{Kind, Owner};
 use proptest::prelude::*;
 
 use super::*;
 
 fn source() -> Source {
     Source {
-        id: "gauge-1".into(),
-        kind: Kind::Sensor,
         class: "river_gauge".into(),
         name: "水位".into(),
-        owner: Owner::Governance,
-        grid: "g1".into(),
-        place: None,
-        mode: PullMode::Always,
-        url: String::new(),
         topic: "t".into(),
         format: "raw".into(),
         unit: "m".into(),
-        interval_s: None,
         tags: BTreeMap::from([("site".into(), "bridge".into())]),
+        ..Source::new("gauge-1", Kind::Sensor, Owner::Governance, "g1")
     }
 }
 

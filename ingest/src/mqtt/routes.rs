@@ -144,26 +144,17 @@ fn check(source: &Source, links: &[String]) -> Result<(usize, Format), (&'static
 
 #[cfg(test)]
 mod tests {
-    use model::{GridId, Owner, PullMode, SourceId};
+    use model::Owner;
 
     use super::*;
 
     fn sensor(id: &str, topic: &str, tags: &[(&str, &str)]) -> Arc<Source> {
         Arc::new(Source {
-            id: SourceId::new(id),
-            kind: Kind::Sensor,
             class: "river_gauge".into(),
-            name: String::new(),
-            owner: Owner::Governance,
-            grid: GridId::new("g"),
-            place: None,
-            mode: PullMode::Always,
-            url: String::new(),
             topic: topic.into(),
             format: "raw".into(),
-            unit: String::new(),
-            interval_s: None,
             tags: tags.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+            ..Source::new(id, Kind::Sensor, Owner::Governance, "g")
         })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Kind, Owner, PullMode, Source};
+use model::{Kind, Owner, Source};
 
 use super::CameraSpec;
 use super::failure::{self, Phase};
@@ -16,20 +16,10 @@ use super::plan::plans;
 /// When a session would go elsewhere than the URL says, or a refusal repeats a password.
 pub fn plan(url: &str, sub: &str) {
     let source = Source {
-        id: "cam-1".into(),
-        kind: Kind::Camera,
         class: "street".into(),
-        name: String::new(),
-        owner: Owner::Governance,
-        grid: "g".into(),
-        place: None,
-        mode: PullMode::Always,
         url: url.to_owned(),
-        topic: String::new(),
-        format: String::new(),
-        unit: String::new(),
-        interval_s: None,
         tags: [("sub".to_owned(), sub.to_owned())].into(),
+        ..Source::new("cam-1", Kind::Camera, Owner::Governance, "g")
     };
     let planned = plans(&CameraSpec { source: Arc::new(source), credentials: None }, &[]);
     assert!((1..=2).contains(&planned.len()));

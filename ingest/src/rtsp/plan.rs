@@ -143,20 +143,10 @@ mod tests {
 
     fn camera(url: &str, tags: &[(&str, &str)]) -> CameraSpec {
         let source = Source {
-            id: "cam-1".into(),
-            kind: Kind::Camera,
             class: "street".into(),
-            name: String::new(),
-            owner: model::Owner::Governance,
-            grid: "g".into(),
-            place: None,
-            mode: PullMode::Always,
             url: url.into(),
-            topic: String::new(),
-            format: String::new(),
-            unit: String::new(),
-            interval_s: None,
             tags: tags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            ..Source::new("cam-1", Kind::Camera, model::Owner::Governance, "g")
         };
         CameraSpec { source: Arc::new(source), credentials: None }
     }

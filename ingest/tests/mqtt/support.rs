@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ingest::mqtt::{self, BrokerConfig, DeadLetter, Ingested, MqttConfig, MqttHandle, SensorSpec};
-use model::{GridId, Kind, Observation, Owner, PullMode, Source, SourceId, SourceState, SourceStatus};
+use model::{Kind, Observation, Owner, Source, SourceState, SourceStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -169,20 +169,11 @@ impl Drop for Subscriber {
 
 pub fn source(id: &str, topic: &str, format: &str) -> Source {
     Source {
-        id: SourceId::new(id),
-        kind: Kind::Sensor,
         class: "river_gauge".into(),
         name: id.into(),
-        owner: Owner::Governance,
-        grid: GridId::new("g"),
-        place: None,
-        mode: PullMode::Always,
-        url: String::new(),
         topic: topic.into(),
         format: format.into(),
-        unit: String::new(),
-        interval_s: None,
-        tags: Default::default(),
+        ..Source::new(id, Kind::Sensor, Owner::Governance, "g")
     }
 }
 

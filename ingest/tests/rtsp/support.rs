@@ -57,20 +57,12 @@ pub fn camera(id: &str, url: &str) -> CameraSpec {
 
 pub fn camera_with(id: &str, url: &str, mode: PullMode, tags: &[(&str, &str)]) -> CameraSpec {
     let source = Source {
-        id: id.into(),
-        kind: Kind::Camera,
         class: "street".into(),
         name: id.into(),
-        owner: Owner::Governance,
-        grid: "grid-1".into(),
-        place: None,
         mode,
         url: url.into(),
-        topic: String::new(),
-        format: String::new(),
-        unit: String::new(),
-        interval_s: None,
         tags: tags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        ..Source::new(id, Kind::Camera, Owner::Governance, "grid-1")
     };
     CameraSpec { source: Arc::new(source), credentials: None }
 }

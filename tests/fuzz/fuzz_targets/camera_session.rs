@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ingest::rtsp::{CameraSpec, Credentials, RtspConfig};
 use libfuzzer_sys::fuzz_target;
-use model::{Kind, Owner, Profile, PullMode, Source};
+use model::{Kind, Owner, Profile, Source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -98,20 +98,9 @@ fn packets(h265: bool, bytes: &[u8]) -> Vec<Vec<u8>> {
 
 fn camera(port: u16) -> CameraSpec {
     let source = Source {
-        id: "cam-1".into(),
-        kind: Kind::Camera,
         class: "street".into(),
-        name: String::new(),
-        owner: Owner::Governance,
-        grid: "g".into(),
-        place: None,
-        mode: PullMode::Always,
         url: format!("rtsp://127.0.0.1:{port}/"),
-        topic: String::new(),
-        format: String::new(),
-        unit: String::new(),
-        interval_s: None,
-        tags: Default::default(),
+        ..Source::new("cam-1", Kind::Camera, Owner::Governance, "g")
     };
     let credentials = Credentials { username: "viewer".to_owned(), password: PASSWORD.to_owned() };
     CameraSpec { source: Arc::new(source), credentials: Some(credentials) }

@@ -4,7 +4,7 @@
 
 use ingest::mqtt::decode::{Format, MAX_READINGS, MAX_READING_NAME_BYTES, Message, decode};
 use libfuzzer_sys::fuzz_target;
-use model::{Kind, Owner, PullMode, Source, Timestamp, Value};
+use model::{Kind, Owner, Source, Timestamp, Value};
 
 /// Beyond it a reason would be a way to fill the dead-letter table.
 const MAX_REASON_BYTES: usize = 512;
@@ -19,20 +19,10 @@ fuzz_target!(|data: &[u8]| {
     };
     let received_at = Timestamp::from_second(1_795_000_000).expect("a time");
     let source = Source {
-        id: "gauge-1".into(),
-        kind: Kind::Sensor,
         class: "river_gauge".into(),
-        name: String::new(),
-        owner: Owner::Governance,
-        grid: "g".into(),
-        place: None,
-        mode: PullMode::Always,
-        url: String::new(),
         topic: "t".into(),
-        format: String::new(),
         unit: "m".into(),
-        interval_s: None,
-        tags: Default::default(),
+        ..Source::new("gauge-1", Kind::Sensor, Owner::Governance, "g")
     };
     let message = Message { topic: "t", payload, retained: false, received_at };
     match decode(&message, &format, &source) {

@@ -1,26 +1,16 @@
 //! What each format gives, and that no payload breaks a decoder.
 
-use model::{GridId, Kind, Owner, PullMode, Quality, SourceId};
+use model::{Kind, Owner, Quality};
 use proptest::prelude::*;
 
 use super::*;
 
 fn source(class: &str, unit: &str) -> Source {
     Source {
-        id: SourceId::new("gauge-1"),
-        kind: Kind::Sensor,
         class: class.to_owned(),
-        name: String::new(),
-        owner: Owner::Governance,
-        grid: GridId::new("g"),
-        place: None,
-        mode: PullMode::Always,
-        url: String::new(),
         topic: "town/gauge-1".to_owned(),
-        format: String::new(),
         unit: unit.to_owned(),
-        interval_s: None,
-        tags: Default::default(),
+        ..Source::new("gauge-1", Kind::Sensor, Owner::Governance, "g")
     }
 }
 

@@ -8,10 +8,9 @@ mod csv;
 mod load;
 mod sensors;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use model::{GridId, Kind, Owner, Place, PullMode, Source, SourceId};
+use model::{GridId, Kind, Owner, Place, Source};
 
 use crate::map::TownMap;
 use crate::map::frame::Uv;
@@ -96,21 +95,12 @@ impl Registry {
 /// What all sources have in common.
 fn source(map: &TownMap, kind: Kind, id: &str, class: &str, name: &str, owner: Owner, at: Uv) -> Source {
     let place = map.frame.place(at);
+    let grid = map.grid_at(place).map_or_else(|| GridId::new(TOWN.0), |grid| grid.id.clone());
     Source {
-        id: SourceId::new(id),
-        kind,
         class: class.to_owned(),
         name: name.to_owned(),
-        owner,
-        grid: map.grid_at(place).map_or_else(|| GridId::new(TOWN.0), |grid| grid.id.clone()),
         place: Some(Place { lon: place[0], lat: place[1] }),
-        mode: PullMode::Always,
-        url: String::new(),
-        topic: String::new(),
-        format: String::new(),
-        unit: String::new(),
-        interval_s: None,
-        tags: BTreeMap::new(),
+        ..Source::new(id, kind, owner, grid)
     }
 }
 

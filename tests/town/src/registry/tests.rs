@@ -1,5 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::PullMode;
+
 use super::*;
 use crate::map::frame;
 
