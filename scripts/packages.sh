@@ -8,7 +8,7 @@ wanted=(
   pkg-config clang libclang-dev libssl-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
   # other people's servers that the hub is tested against
   ffmpeg mosquitto mosquitto-clients gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-  gstreamer1.0-plugins-ugly gir1.2-gst-rtsp-server-1.0 python3-gi
+  gstreamer1.0-plugins-ugly gir1.2-gst-rtsp-server-1.0 glib-networking python3-gi
   # the console in a browser
   chromium fonts-noto-cjk
 )
