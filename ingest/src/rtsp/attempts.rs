@@ -119,6 +119,8 @@ impl Attempts {
 pub(crate) fn ffmpeg_may_take(failure: &Failure) -> bool {
     match failure.reason {
         Reason::BadDescription | Reason::ProtocolError | Reason::StreamErrors => true,
+        // The library's own defects, met over what the camera sends; before that it is the hub's.
+        Reason::Internal => failure.phase != Phase::Connect,
         // A camera that dislikes how it was asked; others are asked differently.
         Reason::Refused => failure.phase != Phase::Stream,
         _ => false,

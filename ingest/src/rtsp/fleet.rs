@@ -378,12 +378,13 @@ impl Fleet {
     }
 
     fn session_ended(&mut self, ended: Result<(Id, End), JoinError>) {
-        let (id, end) = ended.unwrap_or_else(|error| {
-            tracing::error!(%error, "a camera session ended with a defect");
-            (error.id(), End::Failed(Failure::new(Phase::Stream, Reason::Internal, "a defect; the log has it")))
-        });
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some(key) = self.by_task.remove(&id) else { return };
         let Some(entry) = self.entries.get_mut(&key) else { return };
+        let end = ended.map(|(_, end)| end).unwrap_or_else(|error| {
+            tracing::error!(source = %key.0, profile = key.1.as_str(), %error, "a camera session ended with a defect");
+            End::Failed(Failure::new(Phase::Stream, Reason::Internal, "a defect; the log has it"))
+        });
         if std::mem::take(&mut entry.played) {
             entry.ended_at = Some(Instant::now());
         }

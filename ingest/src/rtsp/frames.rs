@@ -14,6 +14,7 @@ use retina::codec::{CodecItem, ParametersRef, VideoFrame, VideoParameters, Video
 use video::{Codec, NewFrame, NewTrack, Pull, Pulled};
 
 use super::failure::{Failure, Phase};
+use super::guard::guarded;
 
 /// A frame with what its back-end knows of it.
 #[derive(Debug)]
@@ -90,9 +91,10 @@ impl Retina {
 
     fn poll_next(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Option<Result<Arrived, Failure>>> {
         loop {
-            let item = match self.demuxed.as_mut().poll_next(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(item) => item,
+            let item = match guarded(phase, || self.demuxed.as_mut().poll_next(cx)) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(item)) => item,
+                Err(defect) => return Poll::Ready(Some(Err(defect))),
             };
             match item {
                 None => return Poll::Ready(None),

@@ -15,6 +15,7 @@ mod frames;
 #[doc(hidden)]
 pub mod fuzzing;
 mod governor;
+mod guard;
 mod health;
 mod opening;
 mod pace;
