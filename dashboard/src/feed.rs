@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::standing::leading;
+use model::status::StreamFacts;
 use model::{
     Alarm, AlarmId, Grid, GridId, Incident, IncidentId, Kind, Observation, Profile, Reading, Source, SourceId,
     SourceState, SourceStatus, Timestamp,
@@ -228,6 +229,13 @@ impl Feed {
     /// The state of one stream of a camera.
     pub fn status_of(&self, id: &SourceId, profile: Profile) -> Option<Arc<SourceStatus>> {
         self.lock().statuses.get(id)?.get(&Some(profile)).cloned()
+    }
+
+    /// How many cameras were last told with a clock that is off.
+    pub fn clocks_off(&self) -> usize {
+        let state = self.lock();
+        let is_off = |status: &Arc<SourceStatus>| status.stream.as_ref().is_some_and(StreamFacts::is_clock_off);
+        state.statuses.values().filter(|by| by.values().any(is_off)).count()
     }
 
     /// The status that speaks for a source.

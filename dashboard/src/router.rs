@@ -135,6 +135,7 @@ async fn metrics(State(state): State<Arc<AppState>>) -> String {
             }
         }
     }
+    metrics::gauge!("gridward_cameras_clock_off").set(state.feed.clocks_off() as f64);
     for (cause, count) in r::outages::group_counts(&state) {
         metrics::gauge!("gridward_outage_groups", "cause" => cause).set(count as f64);
     }

@@ -6,6 +6,7 @@
 mod admission;
 mod area;
 mod attempts;
+mod clock;
 mod config;
 mod failure;
 mod feed;

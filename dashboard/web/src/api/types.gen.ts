@@ -216,7 +216,7 @@ export type ConnectionsView = {
   to: string;
 };
 
-/** What an emergency's area has got, and at whose cost, against how it would be without the emergency; counted anew every ten seconds. */
+/** What an emergency's area has got, and at whose cost: against how it would be now without the emergency, whatever area was in force before. Counted anew every ten seconds. */
 export type Cost = {
   /** Cameras in the area, without residents' own. */
   cameras: number;
@@ -835,7 +835,7 @@ export type Source = {
   /** Which of the five kinds of owner it belongs to. */
   owner: Owner;
   place?: Place | null;
-  /** Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream), `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`), `backend` (`auto`, `retina` or `ffmpeg`), `tls` (which certificate of an `rtsps://` camera is trusted), `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`. */
+  /** Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream), `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`), `backend` (`auto`, `retina` or `ffmpeg`), `tls` (which certificate of an `rtsps://` camera is trusted), `priority` (`key` or `usual`), `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`. */
   tags?: Record<string, string>;
   /** Sensor: MQTT topic, may hold the wildcards `+` and `#`. Camera: empty. */
   topic?: string;
@@ -910,6 +910,8 @@ export type StreamFacts = {
   backend?: Backend | null;
   /** Bits a second, measured over the last seconds. */
   bitrate_bps: number;
+  /** The camera's own clock minus the hub's, in milliseconds, by its RTCP sender reports: positive when it is ahead. Good to the way of the packets and a turn of reading, together below half a second as a rule. None when it sends no time, or FFmpeg reads it. */
+  clock_offset_ms?: number | null;
   /** RFC 6381 codec string, as `avc1.4d401e`, `hvc1.1.6.L93.B0`. */
   codec: string;
   /** From DESCRIBE to the first key frame, in milliseconds. */
