@@ -25,11 +25,30 @@ fn a_good_file_is_taken_whole_with_bom_and_crlf() {
 
 #[test]
 fn a_camera_may_speak_tls_and_its_tags_keep_their_colons() {
-    let row = "c,camera,street,n,police,g1,,,rtsps://cam.town:322/x,u,p,always,,,,,backend=ffmpeg;tls=pin:AB:CD\n";
+    let pin = format!("pin:{}", ["AB"; 32].join(":"));
+    let row = format!("c,camera,street,n,police,g1,,,rtsps://cam.town:322/x,u,p,always,,,,,backend=ffmpeg;tls={pin}\n");
     let parsed = parse(format!("{HEAD}{row}").as_bytes());
     assert_eq!(parsed.problems, []);
-    assert_eq!(parsed.rows[0].source.tags["tls"], "pin:AB:CD");
+    assert_eq!(parsed.rows[0].source.tags["tls"], pin);
     assert!(problems("c,camera,street,n,police,g1,,,rtsps://u:secret@h/x\n")[0].contains("credentials"));
+}
+
+#[test]
+fn tags_that_no_session_would_understand_are_refused_all_at_once() {
+    let told = problems(
+        "c1,camera,street,n,police,g1,,,rtsps://h/x,,,,,,,,tls=pin:AB:CD;backend=gst;transport=TCP;priority=high\n\
+         c2,camera,street,n,police,g1,,,rtsp://h/x,,,,,,,,sub=rtsp://u:secret@h/y\n\
+         c3,camera,street,n,police,g1,,,rtsp://h/x,,,,,,,,tls=verify;backend=auto;transport=udp;priority=usual;sub=/y\n\
+         s1,sensor,smoke,n,police,g1,,,,,,,a/b,raw,,,priority=high\n",
+    );
+    let expected = [
+        r#"line 2, column tags: backend: found "gst", expected auto, retina or ffmpeg"#,
+        r#"line 2, column tags: transport: found "TCP", expected tcp or udp"#,
+        r#"line 2, column tags: tls: found "pin:AB:CD", expected verify, insecure, or pin: and the SHA-256 of the certificate in 64 hex digits"#,
+        r#"line 2, column tags: priority: found "high", expected key or usual"#,
+        "line 3, column tags: sub: found credentials in the address, expected them in the columns username and password",
+    ];
+    assert_eq!(told, expected, "and nothing of a good camera, or of a sensor's own words");
 }
 
 #[test]
