@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod alarm;
+pub mod emergency;
 pub mod grid;
 pub mod id;
 pub mod incident;
@@ -19,6 +20,7 @@ pub mod status;
 
 pub use access::{Right, Role, Scope};
 pub use alarm::{Alarm, AlarmChange, AlarmTransition, Evidence};
+pub use emergency::AreaCost;
 pub use grid::{Grid, Place};
 pub use id::{AlarmId, GridId, IncidentId, RuleId, SourceId, UserId};
 pub use incident::{Actor, Incident, IncidentChange, IncidentTransition, Origin, Step, Verdict};

@@ -35,7 +35,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use area::{Areas, Claimed};
+pub use area::Areas;
 pub use config::RtspConfig;
 pub use threads::Threads;
 

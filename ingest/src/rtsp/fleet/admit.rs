@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use metrics::gauge;
+use model::AreaCost;
 use video::StreamKey;
 
 use super::Fleet;
 use crate::rtsp::admission::{Claim, Wish, shed};
-use crate::rtsp::area::{Claimed, Order};
+use crate::rtsp::area::Order;
 use crate::rtsp::plan::Plan;
 
 impl Fleet {
@@ -62,14 +63,15 @@ impl Fleet {
         };
         let idle: HashSet<StreamKey> = self.entries.iter().filter(idle).map(|(key, _)| key.clone()).collect();
         self.area = order.area;
-        let mut claimed = Claimed { probes_paused: !self.area.is_empty(), ..Claimed::default() };
+        let mut cost =
+            AreaCost { cameras: self.area.len(), probes_paused: !self.area.is_empty(), ..AreaCost::default() };
         for wish in self.without_place() {
             match wish.claim {
-                Claim::Area => claimed.refused += 1,
+                Claim::Area => cost.refused += 1,
                 _ if anyway.contains(&wish.key) => {}
-                Claim::Viewer => claimed.shed_watched += 1,
-                Claim::KeySite => claimed.shed_key_sites += 1,
-                Claim::Usual => claimed.shed_usual += 1,
+                Claim::Viewer => cost.shed_watched += 1,
+                Claim::KeySite => cost.shed_key_sites += 1,
+                Claim::Usual => cost.shed_usual += 1,
             }
         }
         touched.iter().for_each(|key| self.settle(key));
@@ -77,10 +79,10 @@ impl Fleet {
         let is_pulled = |entry: &super::Entry| entry.governed && !entry.probing;
         let pulled = self.entries.iter().filter(|(key, entry)| self.area.contains(&key.0) && is_pulled(entry));
         for (key, _) in pulled {
-            claimed.streams += 1;
-            claimed.opened += usize::from(idle.contains(key));
+            cost.streams += 1;
+            cost.opened += usize::from(idle.contains(key));
         }
         // Nobody waits any more: the order holds all the same.
-        let _ = order.reply.send(claimed);
+        let _ = order.reply.send(cost);
     }
 }
