@@ -42,8 +42,8 @@ pub struct Source {
     #[serde(default)]
     pub interval_s: Option<u32>,
     /// Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream),
-    /// `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport`, `backend`, `tls` and `priority` (how a
-    /// camera is pulled: [`crate::PullTags`]),
+    /// `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`),
+    /// `backend` (`auto`, `retina` or `ffmpeg`), `tls` (which certificate of an `rtsps://` camera is trusted), `priority` (`key` or `usual`),
     /// `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
