@@ -13,6 +13,7 @@ mod connection;
 mod out;
 pub(crate) mod overlay;
 mod pacer;
+mod record;
 mod request;
 mod sdp;
 mod session;
@@ -31,10 +32,12 @@ use tokio_util::sync::CancellationToken;
 pub use auth::Auth;
 pub use behaviour::{Behaviour, Direction, SdpDefect};
 pub use camera::{CameraSpec, CameraStats, Profile};
+pub use record::{Connect, Connects};
 
 use crate::scene::{ClipKey, Library, Scene, Size};
 use camera::{Camera, Cameras, Film, SharedClip};
-use pacer::Pacer;
+use pacer::{Pacer, now_us};
+use record::Record;
 
 /// Settings of a farm.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,6 +101,7 @@ struct Shared {
     cameras: Cameras,
     library: Arc<Library>,
     pacer: Pacer,
+    record: Record,
     udp: UdpPair,
     account: auth::Account,
     session_timeout_s: u32,
@@ -176,6 +180,7 @@ impl Farm {
             cameras: cameras.into_iter().map(|camera| (camera.spec.id.clone(), camera)).collect(),
             library,
             pacer,
+            record: Record::default(),
             udp,
             account: auth::Account {
                 realm: "Gridward town".into(),
@@ -214,6 +219,16 @@ impl Farm {
     /// Tells a camera how to behave.
     pub fn set_behaviour(&self, id: &str, behaviour: Behaviour) -> bool {
         self.with_camera(id, |camera| camera.set_behaviour(behaviour))
+    }
+
+    /// Lets a wave take a camera, or leave it; false when there is no such camera.
+    pub fn set_wave(&self, id: &str, wave: Option<Behaviour>) -> bool {
+        self.with_camera(id, |camera| camera.set_wave(wave))
+    }
+
+    /// The connections accepted since start, from that number on.
+    pub fn connects(&self, since: u64) -> Connects {
+        self.shared.record.since(since)
     }
 
     /// The behaviour a camera shows now.
@@ -315,7 +330,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(connection::serve(shared.clone(), socket));
+                    let number = shared.record.accepted(now_us());
+                    connections.spawn(connection::serve(shared.clone(), socket, number));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");

@@ -6,3 +6,5 @@ mod load;
 mod program;
 mod sensors;
 mod support;
+mod viewer;
+mod wave;
