@@ -61,6 +61,8 @@ pub struct FarmConfig {
     pub shards: usize,
     /// Threads that draw and encode.
     pub encoders: usize,
+    /// Pictures a second of load cameras' `/sub`, one of [`Size::LOAD_RATES`].
+    pub load_fps: u32,
 }
 
 impl Default for FarmConfig {
@@ -75,6 +77,7 @@ impl Default for FarmConfig {
             send_buffer_bytes: None,
             shards: 2,
             encoders: 2,
+            load_fps: Size::LOAD_SUB.fps,
         }
     }
 }
@@ -145,7 +148,7 @@ impl Farm {
             library.foresee(&camera.sub.clip_key(&camera.spec, &camera.orders(), 0));
         }
         if load > 0 {
-            cameras.extend(load_cameras(&library, load).await?);
+            cameras.extend(load_cameras(&library, load, config.load_fps).await?);
         }
         Farm::listen(config, library, cameras).await
     }
@@ -162,11 +165,11 @@ impl Farm {
     }
 
     /// `count` cameras `load-00001`... (no password) for load tests: all share one clip for `/sub` (352x288, 15
-    /// pictures a second, 260 kbit/s) and one for `/main` (1920x1080, 25 pictures a second, 4 Mbit/s), which is made
-    /// when it is first asked for.
+    /// pictures a second unless `load_fps` says otherwise, 260 kbit/s) and one for `/main` (1920x1080, 25 pictures a
+    /// second, 4 Mbit/s), which is made when it is first asked for.
     pub async fn start_synthetic(config: FarmConfig, count: usize) -> anyhow::Result<Farm> {
         let library = Arc::new(Library::start(config.cache_dir.clone(), 1)?);
-        let cameras = load_cameras(&library, count).await?;
+        let cameras = load_cameras(&library, count, config.load_fps).await?;
         Farm::listen(config, library, cameras).await
     }
 
@@ -290,8 +293,9 @@ impl UdpPair {
     }
 }
 
-async fn load_cameras(library: &Library, count: usize) -> anyhow::Result<Vec<Arc<Camera>>> {
-    let sub = SharedClip::new(ClipKey::load(Size::LOAD_SUB));
+async fn load_cameras(library: &Library, count: usize, fps: u32) -> anyhow::Result<Vec<Arc<Camera>>> {
+    anyhow::ensure!(Size::LOAD_RATES.contains(&fps), "{fps} pictures a second is none of {:?}", Size::LOAD_RATES);
+    let sub = SharedClip::new(ClipKey::load(Size::load_sub(fps)));
     let main = SharedClip::new(ClipKey::load(Size::LOAD_MAIN));
     sub.wait(library).await?;
     let camera = |number| {
