@@ -24,6 +24,7 @@ use model::{
 
 use crate::handle::{AlarmCommand, Refused};
 use crate::info::RuleInfo;
+use crate::rule::{Rule, RuleStatus};
 use crate::ruleset::RuleSet;
 use memory::{Bound, Known};
 pub use recovery::Recovery;
@@ -86,7 +87,8 @@ impl Engine {
     }
 
     /// Replaces the rules. A rule of the same meaning goes on as it was; timers of one that has changed begin anew and
-    /// its alarms stay until the new meaning clears them; alarms of one that is gone end.
+    /// its alarms stay until the new meaning clears them; alarms of one that is gone end. The alarm of one that goes on
+    /// trial or into force ends, its timers go on, and what still holds is raised anew at once.
     pub fn replace_rules(&mut self, rules: RuleSet, now: Timestamp) -> Vec<AlarmTransition> {
         let mut out = self.tick(now);
         let sources: Vec<Arc<Source>> = self.sources.iter().map(|known| Arc::clone(&known.source)).collect();
@@ -231,6 +233,11 @@ impl Engine {
         self.tracks().filter_map(|(_, track)| track.alarm.as_ref())
     }
 
+    /// Where a rule is in its life; none for one that is not in the set.
+    pub fn status_of(&self, rule: &RuleId) -> Option<RuleStatus> {
+        self.rules.find(rule).map(|number| self.rules.at(number).status)
+    }
+
     /// The rules with what they are doing.
     pub fn rules(&self) -> Vec<RuleInfo> {
         let mut infos: Vec<RuleInfo> = self.rules.all().map(RuleInfo::of).collect();
@@ -304,6 +311,8 @@ impl Engine {
                     if version != rule.version {
                         track.timers.clear();
                     }
+                    // On trial it was told to nobody; in force it must be, and the other way round.
+                    gone.extend(track.alarm.take_if(|alarm| !is_of(alarm, rule)));
                     track
                 });
                 known.bounds.push(Bound { rule: number, track });
@@ -423,11 +432,16 @@ fn in_ms(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-/// The end of an alarm whose rule or source is gone.
+/// Whether the alarm was raised by the rule in the part it now plays: on trial, or in force.
+fn is_of(alarm: &Alarm, rule: &Rule) -> bool {
+    alarm.shadow == rule.is_shadow()
+}
+
+/// The end of an alarm whose rule or source is gone, or whose rule plays another part.
 fn ended(alarm: &mut Alarm, now: Timestamp) -> AlarmTransition {
     let evidence = Evidence {
         rule_version: alarm.evidence.rule_version.clone(),
-        condition: "the rule no longer watches this source".to_owned(),
+        condition: "the rule no longer watches this source as it did".to_owned(),
         value: None,
         values: std::collections::BTreeMap::new(),
         since: None,
@@ -438,3 +452,7 @@ fn ended(alarm: &mut Alarm, now: Timestamp) -> AlarmTransition {
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "engine/life_tests.rs"]
+mod life_tests;

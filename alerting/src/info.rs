@@ -1,10 +1,11 @@
 //! A rule as people see it.
 
+use jiff::civil::Date;
 use model::alarm::Title;
 use model::{Hazard, Level, RuleId};
 use serde::Serialize;
 
-use crate::rule::{After, LevelRule, Rule, Trigger};
+use crate::rule::{After, LevelRule, Rule, RuleStatus, Trigger};
 
 /// A rule with what it is doing.
 #[derive(Debug, Clone, Serialize)]
@@ -14,6 +15,8 @@ pub struct RuleInfo {
     pub id: RuleId,
     /// Hash of its meaning.
     pub version: String,
+    /// Where it is in its life.
+    pub status: RuleStatus,
     /// The file it stands in.
     pub file: String,
     /// Its words.
@@ -22,6 +25,13 @@ pub struct RuleInfo {
     pub action: Title,
     /// Who answers for it.
     pub owner: String,
+    /// Who wrote it.
+    pub author: Option<String>,
+    /// Why it is as it is.
+    pub rationale: Option<String>,
+    /// The day on which it is to be looked at again.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = Date))]
+    pub review: Option<Date>,
     /// What harm.
     pub hazard: Hazard,
     /// The class of sources; none for all.
@@ -80,10 +90,14 @@ impl RuleInfo {
         Self {
             id: rule.id.clone(),
             version: rule.version.to_string(),
+            status: rule.status,
             file: rule.file.to_string(),
             title: rule.title.clone(),
             action: rule.action.clone(),
             owner: rule.owner.clone(),
+            author: rule.author.clone(),
+            rationale: rule.rationale.clone(),
+            review: rule.review,
             hazard: rule.hazard,
             class: rule.select.class.clone(),
             on,

@@ -24,4 +24,5 @@ pub use handle::{AlarmCommand, Handle, Refused, Request};
 pub use info::{LevelInfo, RuleInfo};
 pub use problem::Problem;
 pub use ready::READY;
+pub use rule::RuleStatus;
 pub use ruleset::RuleSet;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use model::alarm::Title;
 use model::{Hazard, Level, RuleId, SourceState};
+use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
 use crate::expr::Condition;
@@ -12,16 +14,59 @@ use crate::expr::Condition;
 /// The most levels of a rule.
 pub(crate) const LEVELS: usize = Level::ALL.len();
 
+/// Where a rule is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RuleStatus {
+    /// Being written: checked, and about no source.
+    Draft,
+    /// On trial: raises alarms that nobody is told of.
+    Shadow,
+    /// In force.
+    #[default]
+    Active,
+    /// Given up, and kept to be read: about no source.
+    Retired,
+}
+
+impl RuleStatus {
+    /// All of them, in the order of a rule's life.
+    pub const ALL: [RuleStatus; 4] = [RuleStatus::Draft, RuleStatus::Shadow, RuleStatus::Active, RuleStatus::Retired];
+
+    /// The name in files and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RuleStatus::Draft => "draft",
+            RuleStatus::Shadow => "shadow",
+            RuleStatus::Active => "active",
+            RuleStatus::Retired => "retired",
+        }
+    }
+
+    /// Whether the rule watches sources.
+    pub fn watches(self) -> bool {
+        matches!(self, RuleStatus::Shadow | RuleStatus::Active)
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub id: RuleId,
+    pub status: RuleStatus,
     /// Hash of the meaning: equal for texts that differ in blanks, comments and order of keys only.
     pub version: Arc<str>,
     pub file: Arc<str>,
     pub title: Title,
     pub action: Title,
     pub owner: String,
+    /// Who wrote it.
+    pub author: Option<String>,
+    /// Why it is as it is.
+    pub rationale: Option<String>,
+    /// When it is to be looked at again.
+    pub review: Option<Date>,
     pub hazard: Hazard,
     pub select: Select,
     pub trigger: Trigger,
@@ -101,6 +146,11 @@ pub(crate) enum Retained {
 }
 
 impl Rule {
+    /// Whether its alarms are for nobody yet.
+    pub fn is_shadow(&self) -> bool {
+        self.status == RuleStatus::Shadow
+    }
+
     /// How many levels it has.
     pub fn places(&self) -> usize {
         match &self.trigger {

@@ -55,10 +55,10 @@ impl RuleSet {
         self.rules.iter()
     }
 
-    /// The rules that are about a source, with their numbers, rising.
+    /// The rules that watch a source, with their numbers, rising.
     pub(crate) fn about<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = (u32, &'a Rule)> {
         let numbered = self.rules.iter().enumerate().map(|(number, rule)| (number as u32, rule));
-        numbered.filter(|(_, rule)| selects(&rule.select, source))
+        numbered.filter(|(_, rule)| rule.status.watches() && selects(&rule.select, source))
     }
 }
 

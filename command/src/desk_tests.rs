@@ -37,6 +37,7 @@ fn raised(alarm: &str, source: &str, grid: &str, hazard: Hazard, level: Level, s
             grid: grid.into(),
             place: Some(Place { lon: 106.0, lat: 29.0 }),
             shelved_until: None,
+            shadow: false,
             evidence: evidence(),
         },
     }

@@ -48,6 +48,9 @@ pub enum AlarmChange {
         #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shelved_until: Option<Timestamp>,
+        /// Whether its rule is on trial: it is counted and shown, and nobody is told.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shadow: bool,
         /// Why.
         evidence: Evidence,
     },
@@ -156,6 +159,9 @@ pub struct Alarm {
     pub shelved_until: Option<Timestamp>,
     /// Whether its data is too old to judge.
     pub stale: bool,
+    /// Whether its rule was on trial when it was raised; nobody is told then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
     /// Why it was raised or last changed level.
     pub evidence: Evidence,
     /// The number of the last transition.
@@ -165,7 +171,8 @@ pub struct Alarm {
 impl Alarm {
     /// Begins an alarm from its first transition; none unless that is [`AlarmChange::Raised`].
     pub fn begin(first: &AlarmTransition) -> Option<Self> {
-        let AlarmChange::Raised { level, hazard, title, action, grid, place, shelved_until, evidence } = &first.change
+        let AlarmChange::Raised { level, hazard, title, action, grid, place, shelved_until, shadow, evidence } =
+            &first.change
         else {
             return None;
         };
@@ -185,6 +192,7 @@ impl Alarm {
             acknowledged_by: None,
             shelved_until: *shelved_until,
             stale: false,
+            shadow: *shadow,
             evidence: evidence.clone(),
             seq: first.seq,
         })

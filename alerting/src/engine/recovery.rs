@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use model::{Alarm, AlarmChange, AlarmId, AlarmTransition, Observation, RuleId, Source, SourceId, Timestamp};
 
-use super::{Engine, Snapshot, ended};
+use super::{Engine, Snapshot, ended, is_of};
 use crate::ruleset::RuleSet;
 
 /// An engine on its way back.
@@ -151,6 +151,9 @@ impl Recovery {
             let engine = &mut self.engine;
             let place = engine.places.get(&alarm.source).zip(engine.rules.find(&alarm.rule));
             let track = place.and_then(|(source, rule)| {
+                if !is_of(alarm, engine.rules.at(rule)) {
+                    return None;
+                }
                 let bounds = &mut engine.sources[*source as usize].bounds;
                 let bound = bounds.binary_search_by_key(&rule, |bound| bound.rule).ok()?;
                 Some(bounds[bound].track.get_or_insert_default())
@@ -160,7 +163,7 @@ impl Recovery {
                     track.shelf = alarm.shelved_until;
                     track.alarm = Some(alarm.clone());
                 }
-                // No rule over this source any more, or, by a fault of the past, a second alarm of one track.
+                // No rule over this source any more, or one that went on trial or into force meanwhile, or, by a fault of the past, a second alarm of one track.
                 _ => lost.push(ended(alarm, now)),
             }
         }

@@ -252,6 +252,7 @@ impl View<'_> {
                 grid: source.grid.clone(),
                 place: source.place,
                 shelved_until: track.shelf.filter(|until| *until > self.now),
+                shadow: rule.is_shadow(),
                 evidence: self.evidence(place, true, track.timers[place].since),
             },
         };

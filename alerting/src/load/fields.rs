@@ -1,6 +1,7 @@
 //! The pieces that every part of a rule file is made of.
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use model::alarm::Title;
 
 use crate::expr::{Condition, Names};
@@ -118,6 +119,16 @@ impl File<'_> {
             self.problems.add(at, fault.found, fault.expected);
         }
         None
+    }
+
+    /// A day.
+    pub fn date(&mut self, node: &Node) -> Option<Date> {
+        let text = self.text(node)?;
+        let date = text.parse::<Date>().ok();
+        if date.is_none() {
+            self.problems.add(node.at, shown(text), "a date, as 2027-05-01");
+        }
+        date
     }
 
     /// A time; none given is none waited.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use model::alarm::Title;
 use model::{Hazard, Kind as SourceKind, Level, RuleId, SourceState};
 
@@ -10,7 +11,7 @@ use super::fields::{File, Map, duration_of};
 use super::{Calendars, checks, version_of};
 use crate::expr::Names;
 use crate::problem::{Pos, shown};
-use crate::rule::{After, LevelRule, OnMissing, Retained, Rule, Select, Trigger};
+use crate::rule::{After, LevelRule, OnMissing, Retained, Rule, RuleStatus, Select, Trigger};
 use crate::yaml::Node;
 
 /// The longest id; alarm ids are made of it and the source's.
@@ -23,6 +24,9 @@ impl File<'_> {
     pub fn rule(&mut self, node: &Node, calendars: &Calendars) -> Option<Rule> {
         let mut map = self.map(node, "a rule")?;
         let id = self.required(&mut map, "id").and_then(|node| self.id(node));
+        let status = map
+            .take("status")
+            .map(|node| self.one_of(node, RuleStatus::ALL.iter().map(|status| (status.as_str(), *status))));
         let title = self.required(&mut map, "title").and_then(|node| self.title(node));
         let hazard = self
             .required(&mut map, "hazard")
@@ -41,14 +45,18 @@ impl File<'_> {
         let only = map.take("only").map(|node| self.only(node, calendars));
         let trigger = self.trigger(&mut map, on.as_ref());
         self.nothing_left(map);
-        let (on, trigger, (owner, action)) = (on?, trigger?, about?);
+        let (on, trigger, about) = (on?, trigger?, about?);
         let mut rule = Rule {
             id: id?,
+            status: status.unwrap_or(Some(RuleStatus::default()))?,
             version: "".into(),
             file: Arc::clone(self.problems.file()),
             title: title?,
-            action,
-            owner,
+            action: about.action,
+            owner: about.owner,
+            author: about.author,
+            rationale: about.rationale,
+            review: about.review,
             hazard: hazard?,
             select: on.select,
             listens: listens(&trigger),
@@ -76,14 +84,21 @@ impl File<'_> {
     }
 
     /// Without an owner and an action there is no alarm: that is what ISA-18.2 calls one.
-    fn about(&mut self, node: &Node) -> Option<(String, Title)> {
+    fn about(&mut self, node: &Node) -> Option<About> {
         let mut map = self.map(node, "a mapping with `owner` and `action`")?;
         let owner = self.required(&mut map, "owner").and_then(|node| self.text(node));
         let action = self.required(&mut map, "action").and_then(|node| self.title(node));
-        map.take("rationale");
-        map.take("review");
+        let author = map.take("author").map(|node| self.text(node));
+        let rationale = map.take("rationale").map(|node| self.text(node));
+        let review = map.take("review").map(|node| self.date(node));
         self.nothing_left(map);
-        Some((owner?.to_owned(), action?))
+        Some(About {
+            owner: owner?.to_owned(),
+            action: action?,
+            author: author.map_or(Some(None), |text| text.map(|text| Some(text.to_owned())))?,
+            rationale: rationale.map_or(Some(None), |text| text.map(|text| Some(text.to_owned())))?,
+            review: review.map_or(Some(None), |date| date.map(Some))?,
+        })
     }
 
     fn on(&mut self, node: &Node) -> Option<On> {
@@ -252,6 +267,15 @@ impl File<'_> {
         }
         Some(LevelRule { level, raise, clear, wait, limits })
     }
+}
+
+/// What people are told of the rule itself.
+struct About {
+    owner: String,
+    action: Title,
+    author: Option<String>,
+    rationale: Option<String>,
+    review: Option<Date>,
 }
 
 struct On {

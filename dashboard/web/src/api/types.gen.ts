@@ -37,6 +37,8 @@ export type Alarm = {
   rule: Id;
   /** The number of the last transition. */
   seq: number;
+  /** Whether its rule was on trial when it was raised; nobody is told then. */
+  shadow?: boolean;
   /** Until when it is shelved. */
   shelved_until?: string | null;
   /** The source. */
@@ -60,6 +62,8 @@ export type AlarmChange = {
   /** At which level. */
   level: Level;
   place?: Place | null;
+  /** Whether its rule is on trial: it is counted and shown, and nobody is told. */
+  shadow?: boolean;
   /** Until when it is shelved from its first moment, because the alarm before it was put aside till then. */
   shelved_until?: string | null;
   /** The rule's words, in the two languages of the console. */
