@@ -429,7 +429,7 @@ fn statuses_may_come(statuses: &mpsc::Receiver<SourceStatus>) -> bool {
 fn actor_of(change: &AlarmChange) -> Actor {
     match change {
         AlarmChange::Acknowledged { by }
-        | AlarmChange::Shelved { by, .. }
+        | AlarmChange::Shelved { by, automatic: false, .. }
         | AlarmChange::Unshelved { by: Some(by) } => Actor::User(by.clone()),
         _ => Actor::Hub,
     }

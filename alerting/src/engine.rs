@@ -9,9 +9,11 @@
 
 mod memory;
 mod recovery;
+mod seen;
 mod snapshot;
 mod track;
 mod view;
+mod window;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use model::{
 use crate::handle::{AlarmCommand, Refused};
 use crate::info::RuleInfo;
 use crate::rule::{Rule, RuleStatus};
-use crate::ruleset::RuleSet;
+use crate::ruleset::{RuleSet, measures_alike};
 use memory::{Bound, Known};
 pub use recovery::Recovery;
 pub use snapshot::Snapshot;
@@ -33,7 +35,7 @@ use track::{Timer, Track, next};
 use view::{Trouble, View};
 
 /// The longest time an alarm can be put aside.
-const MAX_SHELF: SignedDuration = SignedDuration::from_hours(8);
+pub(crate) const MAX_SHELF: SignedDuration = SignedDuration::from_hours(8);
 /// The longest reason, in characters.
 const MAX_REASON_CHARS: usize = 500;
 /// What `ingest` says when a sensor's broker, not the sensor, is away.
@@ -54,6 +56,8 @@ pub struct Engine {
     alarms: HashMap<AlarmId, (u32, u32)>,
     /// Per rule: how often it could not say, and the last value that did not fit.
     troubles: Vec<(u64, Option<String>)>,
+    /// Per rule: how many sources measure something else than its unit, and the first of them with its unit.
+    unlike: Vec<Option<(usize, SourceId, String)>>,
     /// The latest moment it has heard of.
     clock: Timestamp,
 }
@@ -69,6 +73,7 @@ impl Engine {
             edges: BTreeSet::new(),
             alarms: HashMap::new(),
             troubles: Vec::new(),
+            unlike: Vec::new(),
             clock: Timestamp::MIN,
         };
         engine.rebuild(Some(rules), sources, now);
@@ -130,6 +135,7 @@ impl Engine {
             (None, true) => known.blind = Some(now),
             (Some(since), false) => {
                 known.blind = None;
+                known.heard = now;
                 known.shift(now.duration_since(since).max(SignedDuration::ZERO));
             }
             _ => {}
@@ -197,7 +203,7 @@ impl Engine {
                 }
                 let until = in_ms(until);
                 track.shelf = Some(until);
-                AlarmChange::Shelved { by, until, reason }
+                AlarmChange::Shelved { by, until, reason, automatic: false }
             }
             AlarmCommand::Unshelve { by } => {
                 if found.shelved_until.is_none() {
@@ -217,7 +223,7 @@ impl Engine {
     /// Takes back what a command did, when it could not be kept; `before` is the alarm as it stood.
     pub fn undo(&mut self, before: &Alarm) {
         if let Some(track) = self.track_of(&before.id) {
-            track.alarm = Some(before.clone());
+            track.alarm = Some(Box::new(before.clone()));
             track.shelf = before.shelved_until;
         }
     }
@@ -225,12 +231,12 @@ impl Engine {
     /// An active alarm.
     pub fn alarm(&self, id: &AlarmId) -> Option<&Alarm> {
         let (source, bound) = self.alarms.get(id)?;
-        self.sources[*source as usize].bounds[*bound as usize].track.as_ref()?.alarm.as_ref()
+        self.sources[*source as usize].bounds[*bound as usize].track.as_ref()?.alarm.as_deref()
     }
 
     /// The active alarms.
     pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
-        self.tracks().filter_map(|(_, track)| track.alarm.as_ref())
+        self.tracks().filter_map(|(_, track)| track.alarm.as_deref())
     }
 
     /// Where a rule is in its life; none for one that is not in the set.
@@ -244,6 +250,7 @@ impl Engine {
         for (info, (unknowns, last_error)) in infos.iter_mut().zip(&self.troubles) {
             (info.unknowns, info.last_error) = (*unknowns, last_error.clone());
         }
+        self.standing_errors(&mut infos);
         for known in &self.sources {
             for bound in &known.bounds {
                 infos[bound.rule as usize].sources += 1;
@@ -255,6 +262,30 @@ impl Engine {
             info.pending += usize::from(track.alarm.is_none() && track.timers.iter().any(Timer::is_on));
         }
         infos
+    }
+
+    /// What is wrong with a rule as long as rules and registry are as they are comes before a passing value.
+    fn standing_errors(&self, infos: &mut [RuleInfo]) {
+        for known in &self.sources {
+            let Some(slot) = known.thinned().next() else { continue };
+            for bound in &known.bounds {
+                let rule = self.rules.at(bound.rule);
+                if rule.spans.iter().any(|(reading, _)| *reading == slot.name) {
+                    infos[bound.rule as usize].last_error = Some(format!(
+                        "{} of {} comes so often that older samples of its window are joined: its far edge is coarse",
+                        slot.name, known.source.id
+                    ));
+                }
+            }
+        }
+        for (info, unlike) in infos.iter_mut().zip(&self.unlike) {
+            let Some((count, source, unit)) = unlike else { continue };
+            let wanted = info.unit.as_deref().unwrap_or_default();
+            info.last_error = Some(format!(
+                "{count} sources are not watched, for they do not measure what the rule does: {source} is in {unit}, \
+                 the rule in {wanted}"
+            ));
+        }
     }
 
     fn tracks(&self) -> impl Iterator<Item = (u32, &Track)> {
@@ -289,6 +320,7 @@ impl Engine {
         let mut sources: Vec<Arc<Source>> = sources.into_iter().collect();
         sources.sort_by(|a, b| a.id.cmp(&b.id));
         sources.dedup_by(|a, b| a.id == b.id);
+        self.unlike = vec![None; self.rules.len()];
         let mut gone = Vec::new();
         for source in sources {
             let mut known = match old.remove(&source.id) {
@@ -315,9 +347,18 @@ impl Engine {
                     gone.extend(track.alarm.take_if(|alarm| !is_of(alarm, rule)));
                     track
                 });
-                known.bounds.push(Bound { rule: number, track });
+                if measures_alike(rule, &known.source) {
+                    known.bounds.push(Bound { rule: number, track });
+                } else {
+                    gone.extend(track.and_then(|track| track.alarm));
+                    let unlike = &mut self.unlike[number as usize];
+                    unlike.get_or_insert_with(|| (0, known.source.id.clone(), known.source.unit.clone())).0 += 1;
+                }
             }
             gone.extend(tracks.into_values().filter_map(|(_, track)| track.alarm));
+            let bounds = std::mem::take(&mut known.bounds);
+            known.fit(bounds.iter().map(|bound| self.rules.at(bound.rule)), now);
+            known.bounds = bounds;
             self.sources.push(known);
         }
         let lost = old.into_values().flat_map(|known| known.bounds);
@@ -456,3 +497,11 @@ mod tests;
 #[cfg(test)]
 #[path = "engine/life_tests.rs"]
 mod life_tests;
+
+#[cfg(test)]
+#[path = "engine/time_tests.rs"]
+mod time_tests;
+
+#[cfg(test)]
+#[path = "engine/field_tests.rs"]
+mod field_tests;

@@ -10,7 +10,7 @@ pub(super) fn rules() -> RuleSet {
     RuleSet::load(&files).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
-fn source(id: &str, kind: Kind, class: &str, limits: &[(&str, f64)]) -> Arc<Source> {
+pub(super) fn source(id: &str, kind: Kind, class: &str, limits: &[(&str, f64)]) -> Arc<Source> {
     Arc::new(Source {
         id: id.into(),
         kind,
@@ -55,7 +55,7 @@ pub(super) fn one_rule(body: &str, calendars: &str) -> RuleSet {
     RuleSet::load(&[("r.yaml".to_owned(), text)]).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
-fn engine_of(body: &str) -> Engine {
+pub(super) fn engine_of(body: &str) -> Engine {
     Engine::new(one_rule(body, ""), sources(), at(0))
 }
 

@@ -34,10 +34,12 @@ pub struct RuleInfo {
     pub review: Option<Date>,
     /// What harm.
     pub hazard: Hazard,
-    /// The class of sources; none for all.
+    /// The class of sources, or several with commas between; none for all.
     pub class: Option<String>,
     /// What it listens to: a reading, or `state`.
     pub on: String,
+    /// The unit of its numbers; none for that of the source.
+    pub unit: Option<String>,
     /// The calendar it is in force by; none for always.
     pub only: Option<String>,
     /// Its levels, the lowest first.
@@ -99,8 +101,9 @@ impl RuleInfo {
             rationale: rule.rationale.clone(),
             review: rule.review,
             hazard: rule.hazard,
-            class: rule.select.class.clone(),
+            class: (!rule.select.classes.is_empty()).then(|| rule.select.classes.join(", ")),
             on,
+            unit: rule.unit.map(|unit| unit.name.to_owned()),
             only: rule.only.as_ref().map(|calendar| calendar.name.to_string()),
             levels,
             sources: 0,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use model::alarm::Title;
-use model::{Hazard, Level, RuleId, SourceState};
+use model::{Hazard, Level, Owner, RuleId, SourceState, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
-use crate::expr::Condition;
+use crate::expr::{Condition, Span};
 
 /// The most levels of a rule.
 pub(crate) const LEVELS: usize = Level::ALL.len();
@@ -80,14 +80,41 @@ pub(crate) struct Rule {
     pub only: Option<Arc<Calendar>>,
     /// The readings whose arrival may change its mind.
     pub listens: Vec<Arc<str>>,
+    /// Fewer samples in a span say nothing.
+    pub min_samples: u32,
+    /// Whether values of uncertain quality are none to it.
+    pub good_only: bool,
+    /// For how long absences and states of links say nothing once the source is first heard of, or again.
+    pub startup_grace: SignedDuration,
+    /// When it is put aside by the hub itself.
+    pub chatter: Option<Chatter>,
+    /// The unit of its numbers.
+    pub unit: Option<&'static Unit>,
+    /// The functions over time that its conditions ask, each with the reading that it is about.
+    pub spans: Vec<(Arc<str>, Span)>,
+}
+
+/// How often it may be raised at a source before the hub puts it aside there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chatter {
+    pub count: u32,
+    pub per: SignedDuration,
+    pub shelve: SignedDuration,
 }
 
 /// Which sources a rule is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Select {
-    /// The class; none for all.
-    pub class: Option<String>,
+    /// The classes; empty for all, as in the lists that follow.
+    pub classes: Vec<String>,
     pub kind: Option<model::Kind>,
+    pub owners: Vec<Owner>,
+    /// Grids by their ids; what lies inside them is not known here.
+    pub grids: Vec<String>,
+    /// Kinds of site (tag `site_kind`).
+    pub sites: Vec<String>,
+    /// Tags, each with the values that will do.
+    pub tags: Vec<(String, Vec<String>)>,
     pub condition: Option<Condition>,
 }
 
@@ -121,6 +148,8 @@ pub(crate) struct LevelRule {
     pub wait: SignedDuration,
     /// The limits that `raise` or `clear` name.
     pub limits: Vec<Arc<str>>,
+    /// Whether `raise` or `clear` says something of a reading that does not come.
+    pub sees_absence: bool,
 }
 
 /// What missing data means.

@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use model::{RuleId, Source};
+use model::{RuleId, Source, Unit};
 use sha2::{Digest, Sha256};
 
-use crate::expr::{Env, Tri};
+use crate::expr::{Env, InTime, Tri};
 use crate::load;
 use crate::problem::Problem;
 use crate::rule::{Rule, Select};
@@ -62,8 +62,22 @@ impl RuleSet {
     }
 }
 
+/// Whether the rule's numbers can be compared with what the source measures. A source that names no unit is taken to
+/// measure in the rule's.
+pub(crate) fn measures_alike(rule: &Rule, source: &Source) -> bool {
+    rule.unit.is_none_or(|unit| {
+        source.unit.is_empty() || Unit::find(&source.unit).is_some_and(|other| other.dimension == unit.dimension)
+    })
+}
+
 fn selects(select: &Select, source: &Source) -> bool {
-    select.class.as_ref().is_none_or(|class| *class == source.class)
+    let one_of = |list: &[String], text: &str| list.is_empty() || list.iter().any(|known| known == text);
+    let tagged = |key: &str, values: &[String]| source.tags.get(key).is_some_and(|value| one_of(values, value));
+    one_of(&select.classes, &source.class)
+        && (select.owners.is_empty() || select.owners.contains(&source.owner))
+        && one_of(&select.grids, source.grid.as_str())
+        && (select.sites.is_empty() || tagged("site_kind", &select.sites))
+        && select.tags.iter().all(|(key, values)| tagged(key, values))
         && select.kind.is_none_or(|kind| kind == source.kind)
         && select.condition.as_ref().is_none_or(|condition| {
             let limits: Vec<_> = source
@@ -71,7 +85,8 @@ fn selects(select: &Select, source: &Source) -> bool {
                 .iter()
                 .filter_map(|(key, value)| Some((key.strip_prefix("limits.")?.into(), value.parse().ok()?)))
                 .collect();
-            let env = Env { source, x: None, readings: &(), limits: &limits, clash: Cell::new(None) };
+            let env =
+                Env { source, x: None, readings: &(), limits: &limits, time: InTime::NONE, clash: Cell::new(None) };
             condition.eval(&env) == Tri::True
         })
 }

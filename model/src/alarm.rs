@@ -73,15 +73,18 @@ pub enum AlarmChange {
         /// Who.
         by: UserId,
     },
-    /// Put aside for a time by a person.
+    /// Put aside for a time by a person, or by the hub because it was raised too often.
     Shelved {
-        /// Who.
+        /// Who; `hub` for the hub itself.
         by: UserId,
         /// Until when.
         #[cfg_attr(feature = "schema", schema(value_type = String, format = DateTime))]
         until: Timestamp,
         /// Why.
         reason: String,
+        /// Whether the hub did it by itself.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        automatic: bool,
     },
     /// Shelving is over: by a person, or by time when `by` is none.
     Unshelved {

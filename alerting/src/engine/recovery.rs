@@ -76,7 +76,7 @@ impl Recovery {
         let alive_at = alive_at.max(self.engine.clock).min(now);
         self.people_until(alive_at);
         self.said.extend(self.engine.tick(alive_at));
-        self.engine.shift(now.duration_since(alive_at));
+        self.engine.shift(now.duration_since(alive_at), now);
         let mut lost = self.reconcile();
         self.adopt(now, &mut lost);
         let mut looked = Vec::new();
@@ -161,7 +161,7 @@ impl Recovery {
             match track {
                 Some(track) if track.alarm.is_none() => {
                     track.shelf = alarm.shelved_until;
-                    track.alarm = Some(alarm.clone());
+                    track.alarm = Some(Box::new(alarm.clone()));
                 }
                 // No rule over this source any more, or one that went on trial or into force meanwhile, or, by a fault of the past, a second alarm of one track.
                 _ => lost.push(ended(alarm, now)),
@@ -171,13 +171,14 @@ impl Recovery {
 }
 
 impl Engine {
-    /// Moves every running timer and every age by a time in which nothing could be heard.
-    fn shift(&mut self, by: SignedDuration) {
+    /// Moves every running timer and every age by a time, up to `now`, in which nothing could be heard.
+    fn shift(&mut self, by: SignedDuration, now: Timestamp) {
         if by <= SignedDuration::ZERO {
             return;
         }
         for known in &mut self.sources {
             known.shift(by);
+            known.heard = now;
             known.bounds.iter_mut().filter_map(|bound| bound.track.as_mut()).for_each(|track| track.shift(by));
         }
     }
@@ -189,7 +190,8 @@ fn key(alarm: &Alarm) -> (RuleId, SourceId) {
 
 fn by_person(change: &AlarmChange) -> bool {
     match change {
-        AlarmChange::Acknowledged { .. } | AlarmChange::Shelved { .. } => true,
+        AlarmChange::Acknowledged { .. } => true,
+        AlarmChange::Shelved { automatic, .. } => !automatic,
         AlarmChange::Unshelved { by } => by.is_some(),
         AlarmChange::Raised { .. }
         | AlarmChange::LevelChanged { .. }

@@ -4,8 +4,29 @@ use model::{AlarmTransition, Observation, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::tests::{at, level, observation, rules, sources};
+use crate::READY;
+use crate::engine::tests::{at, level, observation, sources};
 use crate::handle::AlarmCommand;
+
+/// The ready rules, and some that look back in time.
+fn rules() -> RuleSet {
+    let mut files: Vec<(String, String)> = READY.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
+    let about = "title: {zh: r, en: r}\n  hazard: flood\n  about: {owner: o, action: {zh: a, en: a}}\n  \
+                 on: {class: river_gauge, reading: level}";
+    let bodies = [
+        "min_samples: 2\n  for: 7s\n  level: blue\n  raise: avg(x, 60s) > 3.4 && max(x, 30s) - min(x, 30s) < 2",
+        "level: yellow\n  raise: rate(x, 50s) > 60 || delta(x, 20s) < -1.5\n  chatter_limit: {count: 3, per: 2m, then: shelve 1m}",
+        "level: orange\n  raise: count(x, 40s) < 2 || absent(x, 35s)\n  startup_grace: 20s",
+        "level: red\n  raise: changed(x) && sum(x, 90s) > 9\n  clear: \"!changed(x, 15s)\"",
+        "quality: good\n  hold: 10s\n  level: blue\n  raise: x > 3 && sum(x, 45s) > 7",
+    ];
+    let mut text = "version: 1\nrules:\n".to_owned();
+    for (number, body) in bodies.iter().enumerate() {
+        text += &format!("- id: w{number}\n  {about}\n  {body}\n");
+    }
+    files.push(("windows.yaml".to_owned(), text));
+    RuleSet::load(&files).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
 
 /// A hub in small: what is on disk, and an engine that may die.
 struct Hub {
@@ -18,6 +39,8 @@ struct Hub {
 #[derive(Debug, Clone)]
 enum Input {
     Level(i32),
+    /// Of uncertain quality, and true some seconds before it came.
+    Late(i32, i64),
     Smoke(bool),
     Tick,
     Acknowledge,
@@ -50,6 +73,11 @@ impl Hub {
         let first = self.engine.alarms().map(|alarm| alarm.id.clone()).min();
         match (input, first) {
             (Input::Level(tenths), _) => self.observe(level(f64::from(*tenths) / 10.0, second)),
+            (Input::Late(tenths, late), _) => {
+                let mut told = level(f64::from(*tenths) / 10.0, second);
+                (told.phenomenon_time, told.quality) = (at(second - late), model::Quality::Uncertain);
+                self.observe(told)
+            }
             (Input::Smoke(on), _) => self.observe(observation("smoke-1", "smoke", Value::Bool(*on), second)),
             (Input::Acknowledge, Some(alarm)) => {
                 self.command(&alarm, AlarmCommand::Acknowledge { by: "li".into() }, second)
@@ -89,6 +117,7 @@ impl Hub {
 fn inputs() -> impl Strategy<Value = Vec<(i64, Input)>> {
     let input = prop_oneof![
         6 => (20i32..50).prop_map(Input::Level),
+        2 => (20i32..50, 0i64..40).prop_map(|(tenths, late)| Input::Late(tenths, late)),
         3 => any::<bool>().prop_map(Input::Smoke),
         2 => Just(Input::Tick),
         1 => Just(Input::Acknowledge),
@@ -121,7 +150,12 @@ proptest! {
                     last = killed.feed(other, second);
                 }
             }
-            prop_assert_eq!(&steady.log, &killed.log);
+            let differ = steady.log.iter().zip(&killed.log).position(|(a, b)| a != b);
+            let at = differ.unwrap_or(steady.log.len().min(killed.log.len()));
+            prop_assert!(
+                steady.log == killed.log,
+                "from the {}th on: {:#?} and {:#?}", at, steady.log.get(at), killed.log.get(at)
+            );
         }
         let alarms = |hub: &Hub| hub.engine.alarms().cloned().collect::<Vec<_>>();
         prop_assert_eq!(alarms(&steady), alarms(&killed));

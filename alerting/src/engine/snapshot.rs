@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::memory::{Last, Slot};
 use super::track::Track;
+use super::window::Window;
 use super::{Engine, Known};
 use crate::ruleset::RuleSet;
 
@@ -30,6 +31,8 @@ struct SourceShot {
     blind: Option<i64>,
     #[serde(rename = "k")]
     since: i64,
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    heard: Option<i64>,
     #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
     slots: Vec<SlotShot>,
     #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
@@ -40,6 +43,10 @@ struct SourceShot {
 struct SlotShot {
     #[serde(rename = "n")]
     name: Reading,
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    good: bool,
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    window: Option<Box<Window>>,
     /// Value, when it was true, how long after that it came.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     live: Option<(Value, i64, i64)>,
@@ -67,6 +74,7 @@ impl Engine {
                 state: known.state,
                 blind: known.blind.map(Timestamp::as_millisecond),
                 since: known.since.as_millisecond(),
+                heard: (known.heard != known.since).then_some(known.heard.as_millisecond()),
                 slots: known.slots.iter().map(SlotShot::of).collect(),
                 tracks,
             })
@@ -84,7 +92,12 @@ impl Engine {
             known.state = saved.state;
             known.blind = saved.blind.and_then(moment);
             known.since = moment(saved.since).unwrap_or(known.since);
+            known.heard = saved.heard.and_then(moment).unwrap_or(known.since);
             known.slots = saved.slots.into_iter().map(SlotShot::into_slot).collect();
+            let rules = &engine.rules;
+            let bounds = std::mem::take(&mut known.bounds);
+            known.fit(bounds.iter().map(|bound| rules.at(bound.rule)), shot.clock);
+            known.bounds = bounds;
             for (rule, version, track) in saved.tracks {
                 restore_track(&engine.rules, known, &rule, &version, track);
             }
@@ -116,6 +129,8 @@ impl SlotShot {
         let live = slot.live.as_ref();
         Self {
             name: Arc::clone(&slot.name),
+            good: slot.good,
+            window: slot.window.clone(),
             live: live.map(|last| (last.value.clone(), ms(last.at), ms(last.received) - ms(last.at))),
             kept: slot.kept.clone(),
             lagging: slot.lagging.map(|(now, at)| (ms(now), ms(at))),
@@ -127,7 +142,7 @@ impl SlotShot {
             Some(Last { value, at: moment(at)?, received: moment(at.saturating_add(after))? })
         });
         let lagging = self.lagging.and_then(|(now, at)| Some((moment(now)?, moment(at)?)));
-        Slot { name: self.name, live, kept: self.kept, lagging }
+        Slot { name: self.name, good: self.good, window: self.window, live, kept: self.kept, lagging }
     }
 }
 

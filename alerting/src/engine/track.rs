@@ -13,10 +13,13 @@ pub(super) struct Track {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timers: Vec<Timer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alarm: Option<Alarm>,
+    pub alarm: Option<Box<Alarm>>,
     /// Until when a person has put this rule aside for this source; outlives the alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shelf: Option<Timestamp>,
+    /// When it was raised of late, where the rule limits how often; in milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raises: Vec<i64>,
     /// The number in the last alarm's id, so that no two of one millisecond are alike.
     #[serde(default)]
     pub last_raise: i64,
@@ -75,6 +78,7 @@ impl Track {
         self.alarm.is_none()
             && self.shelf.is_none()
             && self.wake.is_none()
+            && self.raises.is_empty()
             && self.last_raise < now.as_millisecond()
             && !self.timers.iter().any(Timer::is_on)
     }

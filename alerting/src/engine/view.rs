@@ -4,13 +4,16 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use model::{Alarm, AlarmChange, AlarmId, AlarmTransition, Evidence, Level, SourceState, Timestamp, Value};
+use model::{Alarm, AlarmChange, AlarmId, AlarmTransition, Evidence, Level, SourceState, Timestamp, UserId, Value};
 use sha2::{Digest, Sha256};
 
 use super::memory::{Known, shifted};
 use super::track::{Timer, Track, next};
-use crate::expr::{Condition, Env, Tri, TypeClash};
-use crate::rule::{After, LEVELS, OnMissing, Retained, Rule, Trigger};
+use crate::expr::{Condition, Env, Tri, TypeClash, time_text};
+use crate::rule::{After, Chatter, LEVELS, LevelRule, OnMissing, Retained, Rule, Trigger};
+
+/// Who shelves what chatters.
+const HUB: &str = "hub";
 
 /// What the engine is told about a value that did not fit.
 #[derive(Debug, Default)]
@@ -42,6 +45,7 @@ impl View<'_> {
         self.time(track, raises);
         self.step(track, raises, out);
         self.freshness(track, out);
+        self.calm(track);
         if track.shelf.is_some_and(|until| self.now >= until) {
             track.shelf = None;
             if let Some(alarm) = track.alarm.as_mut().filter(|alarm| alarm.shelved_until.is_some()) {
@@ -62,7 +66,19 @@ impl View<'_> {
         let waits = track.alarm.is_some() || track.timers.iter().any(Timer::is_on);
         let horizon = self.horizon().filter(|_| waits || rule.on_missing == OnMissing::Raise);
         let absent = self.absent_at().filter(|_| track.alarm.is_none());
-        dues.chain(held).chain(horizon).chain(absent).chain(track.shelf).filter(|at| *at > self.now).min()
+        let calm = rule
+            .chatter
+            .zip(track.raises.last())
+            .and_then(|(chatter, last)| Some(shifted(Timestamp::from_millisecond(*last).ok()?, chatter.per)));
+        let slide = if rule.spans.is_empty() && rule.startup_grace.is_zero() { None } else { self.next_slide() };
+        dues.chain(held)
+            .chain(horizon)
+            .chain(absent)
+            .chain(slide)
+            .chain(calm)
+            .chain(track.shelf)
+            .filter(|at| *at > self.now)
+            .min()
     }
 
     /// Whether the rule's calendar lets it speak.
@@ -73,7 +89,7 @@ impl View<'_> {
     /// From when on the reading's last value is too old to say anything.
     fn horizon(&self) -> Option<Timestamp> {
         let Trigger::Reading { reading, .. } = &self.rule.trigger else { return None };
-        let slot = self.known.slot(reading)?;
+        let slot = self.slot(reading)?;
         // A retained state holds until it is taken back.
         if self.kept(reading).is_some() {
             return None;
@@ -82,8 +98,13 @@ impl View<'_> {
         Some(shifted(slot.live.as_ref()?.received, gap))
     }
 
-    fn is_missing(&self) -> bool {
+    pub(super) fn is_missing(&self) -> bool {
         self.horizon().is_some_and(|horizon| self.now >= horizon)
+    }
+
+    /// Whether the data is missing and the level's conditions say nothing of that themselves.
+    fn is_left_out(&self, level: &LevelRule) -> bool {
+        self.is_missing() && !(level.sees_absence && self.on_missing() == OnMissing::Hold)
     }
 
     fn on_missing(&self) -> OnMissing {
@@ -97,7 +118,7 @@ impl View<'_> {
         if self.known.blind.is_some() {
             return None;
         }
-        let last = self.known.slot(reading).and_then(|slot| slot.live.as_ref());
+        let last = self.slot(reading).and_then(|slot| slot.live.as_ref());
         let seen = last.map_or(self.known.since, |last| last.received);
         let after = match after {
             After::Time(time) => *time,
@@ -106,12 +127,13 @@ impl View<'_> {
                 SignedDuration::from_secs(i64::from(interval) * i64::from(*count))
             }
         };
-        Some(shifted(seen, after))
+        let at = shifted(seen, after);
+        Some(if self.rule.startup_grace.is_zero() { at } else { at.max(self.grace_end()) })
     }
 
     fn raise(&self, place: usize, trouble: &mut Trouble) -> Tri {
         match &self.rule.trigger {
-            Trigger::Reading { .. } if self.is_missing() => match self.on_missing() {
+            Trigger::Reading { levels, .. } if self.is_left_out(&levels[place]) => match self.on_missing() {
                 OnMissing::Hold => Tri::Unknown,
                 OnMissing::Clear => Tri::False,
                 OnMissing::Raise => {
@@ -123,6 +145,7 @@ impl View<'_> {
                 }
             },
             Trigger::Reading { reading, levels } => self.ask(&levels[place].raise, reading, trouble),
+            Trigger::State { .. } if self.in_grace() => Tri::Unknown,
             Trigger::State { states, .. } => self.is_in(states),
             Trigger::Absent { .. } if self.known.blind.is_some() => Tri::Unknown,
             Trigger::Absent { .. } => self.absent_at().is_some_and(|at| self.now >= at).into(),
@@ -135,7 +158,7 @@ impl View<'_> {
             return Tri::True;
         }
         match &self.rule.trigger {
-            Trigger::Reading { .. } if self.is_missing() => match self.on_missing() {
+            Trigger::Reading { levels, .. } if self.is_left_out(&levels[place]) => match self.on_missing() {
                 OnMissing::Hold => Tri::Unknown,
                 OnMissing::Clear => Tri::True,
                 OnMissing::Raise => Tri::False,
@@ -165,20 +188,21 @@ impl View<'_> {
         tri
     }
 
-    fn env<'e>(&'e self, reading: &str) -> Env<'e> {
-        let live = self.known.slot(reading).and_then(|slot| slot.live.as_ref()).map(|last| &last.value);
+    fn env<'e>(&'e self, reading: &'e str) -> Env<'e> {
+        let live = self.slot(reading).and_then(|slot| slot.live.as_ref()).map(|last| &last.value);
         Env {
             source: &self.known.source,
             x: self.kept(reading).or(live),
-            readings: self.known,
+            readings: self,
             limits: &self.known.limits,
+            time: self.in_time(reading),
             clash: Cell::new(None),
         }
     }
 
     /// What a broker remembers of the reading, for a rule that takes it as a state.
     fn kept(&self, reading: &str) -> Option<&Value> {
-        self.known.slot(reading).and_then(|slot| slot.kept.as_ref()).filter(|_| self.rule.retained == Retained::State)
+        self.slot(reading).and_then(|slot| slot.kept.as_ref()).filter(|_| self.rule.retained == Retained::State)
     }
 
     /// True runs a timer, unknown pauses it, false stops it.
@@ -215,7 +239,9 @@ impl View<'_> {
         }
         // A level that the rule no longer has is over.
         let place = rule.place_of(alarm.level);
-        if place.is_some_and(|place| self.clear(place) != Tri::True) || self.held(alarm) {
+        // What raises does not clear, or each look would do the one and then the other.
+        let holds = |place: usize| raises[place] == Tri::True || self.clear(place) != Tri::True;
+        if place.is_some_and(holds) || self.held(alarm) {
             return;
         }
         let below = (0..rule.places()).rev().filter(|lower| rule.level(*lower).0 < alarm.level);
@@ -238,6 +264,7 @@ impl View<'_> {
     fn begin(&self, track: &mut Track, place: usize, out: &mut Vec<AlarmTransition>) {
         let (rule, source) = (self.rule, &self.known.source);
         track.last_raise = self.now.as_millisecond().max(track.last_raise + 1);
+        let chatters = self.chatters(track);
         let transition = AlarmTransition {
             alarm: alarm_id(rule.id.as_str(), source.id.as_str(), track.last_raise),
             rule: rule.id.clone(),
@@ -256,8 +283,33 @@ impl View<'_> {
                 evidence: self.evidence(place, true, track.timers[place].since),
             },
         };
-        track.alarm = Alarm::begin(&transition);
+        track.alarm = Alarm::begin(&transition).map(Box::new);
         out.push(transition);
+        if let (Some(change), Some(alarm)) = (chatters, &mut track.alarm) {
+            out.push(next(alarm, change, self.now));
+        }
+    }
+
+    /// Forgets raises that no longer count.
+    fn calm(&self, track: &mut Track) {
+        let from = self.rule.chatter.map_or(self.now, |chatter| shifted(self.now, -chatter.per)).as_millisecond();
+        track.raises.retain(|at| *at > from);
+    }
+
+    /// Notes that the alarm is raised, and puts the rule aside at this source when that is once too often. The alarm is
+    /// then shelved from its first moment; a transition of its own says by whom and why.
+    fn chatters(&self, track: &mut Track) -> Option<AlarmChange> {
+        let Chatter { count, per, shelve } = self.rule.chatter?;
+        self.calm(track);
+        track.raises.push(self.now.as_millisecond());
+        if track.raises.len() < count as usize || track.shelf.is_some_and(|until| until > self.now) {
+            return None;
+        }
+        track.raises.clear();
+        let until = shifted(self.now, shelve);
+        track.shelf = Some(until);
+        let reason = format!("raised {count} times within {}", time_text(per.as_secs().saturating_mul(1_000)));
+        Some(AlarmChange::Shelved { by: UserId::new(HUB), until, reason, automatic: true })
     }
 
     /// Says when the data behind an active alarm has become too old to judge it, and when it is back.
@@ -276,7 +328,8 @@ impl View<'_> {
         let unlimited = levels.iter().find(|rule| rule.level == level).is_some_and(|rule| {
             rule.limits.iter().any(|name| !self.known.limits.iter().any(|(known, _)| known == name))
         });
-        self.is_missing() || self.known.blind.is_some() || unlimited
+        let sees = levels.iter().any(|rule| rule.level == level && rule.sees_absence);
+        (self.is_missing() && !sees) || self.known.blind.is_some() || unlimited
     }
 
     fn evidence(&self, place: usize, raise: bool, since: Option<Timestamp>) -> Evidence {
@@ -290,7 +343,7 @@ impl View<'_> {
                     Some(clear) => (clear.text().to_owned(), clear),
                     None => (format!("!({})", level.raise.text()), &level.raise),
                 };
-                let text = if self.is_missing() { format!("no usable value of {reading}") } else { text };
+                let text = if self.is_left_out(level) { format!("no usable value of {reading}") } else { text };
                 (text, env.x.cloned(), asked.values(&env))
             }
             Trigger::State { states, .. } => {
@@ -299,7 +352,7 @@ impl View<'_> {
                 (format!("state in [{}]", names.join(", ")), Some(state), BTreeMap::new())
             }
             Trigger::Absent { reading, .. } => {
-                let last = self.known.slot(reading).and_then(|slot| slot.live.as_ref());
+                let last = self.slot(reading).and_then(|slot| slot.live.as_ref());
                 (format!("no {reading}"), last.map(|last| last.value.clone()), BTreeMap::new())
             }
         };

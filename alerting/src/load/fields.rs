@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
+use model::Unit;
 use model::alarm::Title;
 
 use crate::expr::{Condition, Names};
@@ -98,11 +99,16 @@ impl File<'_> {
     }
 
     pub fn condition(&mut self, node: &Node, names: Names) -> Option<Condition> {
+        self.condition_in(node, names, None)
+    }
+
+    /// A condition whose numbers are in a unit.
+    pub fn condition_in(&mut self, node: &Node, names: Names, unit: Option<&'static Unit>) -> Option<Condition> {
         let Kind::Scalar(scalar) = &node.kind else {
             self.problems.add(node.at, node.shown(), "a condition, as x >= 3");
             return None;
         };
-        let faults = match Condition::compile(&scalar.text, names) {
+        let faults = match Condition::compile_in(&scalar.text, names, unit) {
             Ok(condition) => return Some(condition),
             Err(faults) => faults,
         };

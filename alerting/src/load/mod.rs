@@ -4,6 +4,7 @@ mod calendars;
 mod checks;
 mod fields;
 mod rules;
+mod select;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -103,7 +104,7 @@ fn version_of(rule: &Rule) -> Arc<str> {
     let mut text = format!(
         "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} ",
         rule.hazard.as_str(),
-        select.class,
+        select.classes.first(),
         select.kind,
         rule.hold,
         rule.max_gap,
@@ -115,6 +116,18 @@ fn version_of(rule: &Rule) -> Arc<str> {
         let Calendar { name: _, zone, days, hours, except } = &**calendar;
         text += &format!("{:?} {days:?} {hours:?} {except:?} ", zone.iana_name());
     }
+    // What a rule leaves to its default leaves no mark, so that older rules keep their versions.
+    let mut mark = |set: bool, what: String| text += if set { &what } else { "" };
+    mark(select.classes.len() > 1, format!("classes {:?} ", select.classes));
+    mark(!select.owners.is_empty(), format!("owners {:?} ", select.owners));
+    mark(!select.grids.is_empty(), format!("grids {:?} ", select.grids));
+    mark(!select.sites.is_empty(), format!("sites {:?} ", select.sites));
+    mark(!select.tags.is_empty(), format!("tags {:?} ", select.tags));
+    mark(rule.min_samples != 1, format!("samples {} ", rule.min_samples));
+    mark(rule.good_only, "good ".to_owned());
+    mark(!rule.startup_grace.is_zero(), format!("grace {:?} ", rule.startup_grace));
+    mark(rule.chatter.is_some(), format!("{:?} ", rule.chatter));
+    mark(rule.unit.is_some(), format!("unit {:?} ", rule.unit.map(|unit| unit.name)));
     match &rule.trigger {
         Trigger::Reading { reading, levels } => {
             text += reading;

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use model::alarm::Title;
-use model::{Hazard, Kind as SourceKind, Level, RuleId, SourceState};
+use model::{Hazard, Level, RuleId, Unit};
 
 use super::fields::{File, Map, duration_of};
+use super::select::{On, What};
 use super::{Calendars, checks, version_of};
-use crate::expr::Names;
+use crate::engine::MAX_SHELF;
+use crate::expr::{Condition, Names, Span};
 use crate::problem::{Pos, shown};
-use crate::rule::{After, LevelRule, OnMissing, Retained, Rule, RuleStatus, Select, Trigger};
+use crate::rule::{After, Chatter, LevelRule, OnMissing, Retained, Rule, RuleStatus, Trigger};
 use crate::yaml::Node;
 
 /// The longest id; alarm ids are made of it and the source's.
 const MAX_ID_CHARS: usize = 60;
 /// The most report intervals a reading may be away.
 const MAX_INTERVALS: u32 = 10_000;
+/// The most samples or raises that a rule may ask for.
+const MAX_COUNT: u32 = 1_000;
 
 impl File<'_> {
     /// Reads everything of it, so that every problem is told, before anything missing ends it.
@@ -43,6 +47,10 @@ impl File<'_> {
             .take("retained")
             .map(|node| self.one_of(node, [("ignored", Retained::Ignored), ("state", Retained::State)]));
         let only = map.take("only").map(|node| self.only(node, calendars));
+        let min_samples = map.take("min_samples").map(|node| self.count(node));
+        let quality = map.take("quality").map(|node| self.one_of(node, [("good", true), ("usable", false)]));
+        let startup_grace = self.duration(map.take("startup_grace"));
+        let chatter = map.take("chatter_limit").map(|node| self.chatter(node));
         let trigger = self.trigger(&mut map, on.as_ref());
         self.nothing_left(map);
         let (on, trigger, about) = (on?, trigger?, about?);
@@ -60,6 +68,12 @@ impl File<'_> {
             hazard: hazard?,
             select: on.select,
             listens: listens(&trigger),
+            unit: on.unit,
+            spans: spans(&trigger),
+            min_samples: min_samples.unwrap_or(Some(1))?,
+            good_only: quality.unwrap_or(Some(false))?,
+            startup_grace: startup_grace?,
+            chatter: chatter.map_or(Some(None), |chatter| chatter.map(Some))?,
             trigger,
             hold: hold?,
             max_gap: max_gap.map_or(Some(None), |gap| gap.map(Some))?,
@@ -83,6 +97,33 @@ impl File<'_> {
         Some(RuleId::new(text))
     }
 
+    fn count(&mut self, node: &Node) -> Option<u32> {
+        let text = self.text(node)?;
+        let count = text.parse().ok().filter(|count| (1..=MAX_COUNT).contains(count));
+        if count.is_none() {
+            self.problems.add(node.at, shown(text), format!("a number from 1 to {MAX_COUNT}"));
+        }
+        count
+    }
+
+    fn chatter(&mut self, node: &Node) -> Option<Chatter> {
+        const FORM: &str = "a mapping, as {count: 5, per: 1h, then: shelve 8h}";
+        let mut map = self.map(node, FORM)?;
+        let count = self.required(&mut map, "count").and_then(|node| self.count(node));
+        let per = self.required(&mut map, "per").and_then(|node| self.duration(Some(node)));
+        let then = self.required(&mut map, "then").and_then(|node| {
+            let text = self.text(node)?;
+            let time = text.strip_prefix("shelve ").and_then(|time| duration_of(time.trim()));
+            let time = time.filter(|time| !time.is_zero() && *time <= MAX_SHELF);
+            if time.is_none() {
+                self.problems.add(node.at, shown(text), "shelve and a time of at most 8h, as shelve 30m");
+            }
+            time
+        });
+        self.nothing_left(map);
+        Some(Chatter { count: count?, per: per?, shelve: then? })
+    }
+
     /// Without an owner and an action there is no alarm: that is what ISA-18.2 calls one.
     fn about(&mut self, node: &Node) -> Option<About> {
         let mut map = self.map(node, "a mapping with `owner` and `action`")?;
@@ -99,38 +140,6 @@ impl File<'_> {
             rationale: rationale.map_or(Some(None), |text| text.map(|text| Some(text.to_owned())))?,
             review: review.map_or(Some(None), |date| date.map(Some))?,
         })
-    }
-
-    fn on(&mut self, node: &Node) -> Option<On> {
-        let mut map = self.map(node, "a mapping with `class` and `reading` or `state`")?;
-        let class = map.take("class").map(|node| self.text(node));
-        let kind = map
-            .take("kind")
-            .map(|node| self.one_of(node, [("camera", SourceKind::Camera), ("sensor", SourceKind::Sensor)]));
-        let condition = map.take("where").map(|node| self.condition(node, Names::SourceOnly));
-        let what = match (map.take("reading"), map.take("state")) {
-            (Some(reading), None) => self.text(reading).map(|name| What::Reading(name.into())),
-            (None, Some(states)) => self.states(states).map(What::States),
-            _ => {
-                self.problems.add(node.at, "not one of `reading` and `state`", "one of them");
-                None
-            }
-        };
-        self.nothing_left(map);
-        let class = class.map_or(Some(None), |class| class.map(Some))?;
-        let select = Select {
-            class: class.filter(|class| *class != "*").map(str::to_owned),
-            kind: kind.map_or(Some(None), |kind| kind.map(Some))?,
-            condition: condition.map_or(Some(None), |condition| condition.map(Some))?,
-        };
-        Some(On { select, what: what? })
-    }
-
-    fn states(&mut self, node: &Node) -> Option<Vec<SourceState>> {
-        let items = self.list(node, "a list of states, as [offline, silent]")?;
-        let known = || SourceState::ALL.iter().map(|state| (state.as_str(), *state));
-        let found: Vec<Option<SourceState>> = items.iter().map(|item| self.one_of(item, known())).collect();
-        found.into_iter().collect()
     }
 
     fn only(&mut self, node: &Node, calendars: &Calendars) -> Option<Arc<crate::calendar::Calendar>> {
@@ -170,7 +179,7 @@ impl File<'_> {
         if let Some(levels) = levels {
             self.refuse([("level", level), ("raise", raise), ("clear", clear)], "`levels`");
             // What is wrong with the levels is told beside what is wrong with the wait.
-            let levels = self.levels(levels, wait.unwrap_or_default());
+            let levels = self.levels(levels, wait.unwrap_or_default(), on?.unit);
             return wait.and(levels).map(|levels| Trigger::Reading { reading, levels });
         }
         let Some(raise) = raise else {
@@ -178,7 +187,7 @@ impl File<'_> {
             return None;
         };
         let level = self.level(level, at);
-        let made = self.level_rule(raise, clear, level?, wait?)?;
+        let made = self.level_rule(raise, clear, level?, wait?, on?.unit)?;
         checks::overlap(self.problems, &made, raise.at);
         Some(Trigger::Reading { reading, levels: vec![made] })
     }
@@ -212,13 +221,13 @@ impl File<'_> {
         after
     }
 
-    fn levels(&mut self, node: &Node, default: SignedDuration) -> Option<Vec<LevelRule>> {
+    fn levels(&mut self, node: &Node, default: SignedDuration, unit: Option<&'static Unit>) -> Option<Vec<LevelRule>> {
         let mut map = self.map(node, "levels, as blue: {raise: ..., clear: ...}")?;
         let mut levels = Vec::new();
         let mut whole = true;
         for level in Level::ALL {
             let Some(node) = map.take(level.as_str()) else { continue };
-            let made = self.level_of(node, level, default);
+            let made = self.level_of(node, level, default, unit);
             whole &= made.is_some();
             levels.extend(made.map(|made| (made, node.at)));
         }
@@ -234,7 +243,13 @@ impl File<'_> {
         whole.then(|| levels.into_iter().map(|(level, _)| level).collect())
     }
 
-    fn level_of(&mut self, node: &Node, level: Level, default: SignedDuration) -> Option<LevelRule> {
+    fn level_of(
+        &mut self,
+        node: &Node,
+        level: Level,
+        default: SignedDuration,
+        unit: Option<&'static Unit>,
+    ) -> Option<LevelRule> {
         let mut map = self.map(node, "a mapping with `raise` and perhaps `clear` and `for`")?;
         let raise = self.required(&mut map, "raise");
         let clear = map.take("clear");
@@ -243,7 +258,7 @@ impl File<'_> {
             given => self.duration(given),
         };
         self.nothing_left(map);
-        self.level_rule(raise?, clear, level, wait?)
+        self.level_rule(raise?, clear, level, wait?, unit)
     }
 
     fn level_rule(
@@ -252,10 +267,11 @@ impl File<'_> {
         clear: Option<&Node>,
         level: Level,
         wait: SignedDuration,
+        unit: Option<&'static Unit>,
     ) -> Option<LevelRule> {
-        let raise = self.condition(raise, Names::All);
+        let raise = self.condition_in(raise, Names::All, unit);
         let clear = match clear {
-            Some(clear) => self.condition(clear, Names::All).map(Some),
+            Some(clear) => self.condition_in(clear, Names::All, unit).map(Some),
             None => Some(None),
         };
         let (raise, clear) = (raise?, clear?);
@@ -265,7 +281,8 @@ impl File<'_> {
                 limits.push(Arc::clone(limit));
             }
         }
-        Some(LevelRule { level, raise, clear, wait, limits })
+        let sees_absence = raise.sees_absence() || clear.as_ref().is_some_and(Condition::sees_absence);
+        Some(LevelRule { level, raise, clear, wait, limits, sees_absence })
     }
 }
 
@@ -276,16 +293,6 @@ struct About {
     author: Option<String>,
     rationale: Option<String>,
     review: Option<Date>,
-}
-
-struct On {
-    select: Select,
-    what: What,
-}
-
-enum What {
-    Reading(Arc<str>),
-    States(Vec<SourceState>),
 }
 
 fn listens(trigger: &Trigger) -> Vec<Arc<str>> {
@@ -303,4 +310,19 @@ fn listens(trigger: &Trigger) -> Vec<Arc<str>> {
         Trigger::Absent { reading, .. } => vec![Arc::clone(reading)],
         Trigger::State { .. } => Vec::new(),
     }
+}
+
+/// The functions over time, each once, with the readings that they are about.
+fn spans(trigger: &Trigger) -> Vec<(Arc<str>, Span)> {
+    let Trigger::Reading { reading, levels } = trigger else { return Vec::new() };
+    let mut spans: Vec<(Arc<str>, Span)> = Vec::new();
+    let conditions = levels.iter().flat_map(|level| [Some(&level.raise), level.clear.as_ref()]).flatten();
+    for span in conditions.flat_map(Condition::spans) {
+        let of = Arc::clone(span.reading.as_ref().unwrap_or(reading));
+        if !spans.iter().any(|(known, other)| *known == of && other.over == span.over && other.span_ms == span.span_ms)
+        {
+            spans.push((of, span.clone()));
+        }
+    }
+    spans
 }
