@@ -12,7 +12,7 @@ use std::sync::Arc;
 use model::RuleId;
 use sha2::{Digest, Sha256};
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Dates};
 use crate::problem::{Pos, Problem, Problems, shown};
 use crate::rule::{Rule, Trigger};
 use crate::yaml::{self, Kind, Node};
@@ -25,6 +25,8 @@ const MAX_RULES: usize = 10_000;
 
 /// The calendars of all files, by name; a rule may use one of another file.
 type Calendars = HashMap<Arc<str>, Arc<Calendar>>;
+/// The named lists of holidays of all files.
+type Holidays = HashMap<String, Vec<Dates>>;
 
 /// Reads all files; either every rule is good, or all that is wrong is told, in the order of files and lines.
 pub(crate) fn load(files: &[(String, String)]) -> Result<Vec<Rule>, Vec<Problem>> {
@@ -43,10 +45,15 @@ pub(crate) fn load(files: &[(String, String)]) -> Result<Vec<Rule>, Vec<Problem>
             (problems, root)
         })
         .collect();
-    let mut calendars = Calendars::new();
+    let (mut holidays, mut calendars) = (Holidays::new(), Calendars::new());
     for (problems, root) in &mut parsed {
         if let Some(root) = root {
-            File { problems }.calendars(root, &mut calendars);
+            File { problems }.holidays(root, &mut holidays);
+        }
+    }
+    for (problems, root) in &mut parsed {
+        if let Some(root) = root {
+            File { problems }.calendars(root, &holidays, &mut calendars);
         }
     }
     let mut rules: Vec<Rule> = Vec::new();
@@ -80,14 +87,14 @@ impl File<'_> {
             Some(node) => self.problems.add(node.at, node.shown(), "version 1"),
             None => self.problems.add(map.at, "no `version`", "`version: 1`"),
         }
-        let has_calendars = map.take("calendars").is_some();
+        let has_calendars = map.take("calendars").is_some() | map.take("holidays").is_some();
         let list = map.take("rules");
         self.nothing_left(map);
         match list {
             Some(Node { kind: Kind::List(items), .. }) => {
                 items.iter().filter_map(|item| Some((self.rule(item, calendars)?, item.at))).collect()
             }
-            // A file of calendars alone is good.
+            // A file of calendars or holidays alone is good.
             None if has_calendars => Vec::new(),
             other => {
                 let at = other.map_or(root.at, |node| node.at);
@@ -113,8 +120,13 @@ fn version_of(rule: &Rule) -> Arc<str> {
         select.condition.as_ref().map(|condition| condition.meaning()),
     );
     if let Some(calendar) = &rule.only {
-        let Calendar { name: _, zone, days, hours, except } = &**calendar;
+        let Calendar { name: _, zone, days, hours, except, holidays, also, terms } = &**calendar;
         text += &format!("{:?} {days:?} {hours:?} {except:?} ", zone.iana_name());
+        for (key, dates) in [("holidays", holidays), ("also", also), ("terms", terms)] {
+            if !dates.is_empty() {
+                text += &format!("{key} {dates:?} ");
+            }
+        }
     }
     // What a rule leaves to its default leaves no mark, so that older rules keep their versions.
     let mut mark = |set: bool, what: String| text += if set { &what } else { "" };
