@@ -146,6 +146,21 @@ impl Engine {
         out
     }
 
+    /// The hub's clock has been set by `by` and shows `now`: no time has gone by. Everything that is counted in time
+    /// goes on where it was, so that a step neither raises nor clears; only calendars, which people read off a clock,
+    /// and shelves, whose ends they were told, follow the new time.
+    pub fn clock_stepped(&mut self, by: SignedDuration, now: Timestamp) -> Vec<AlarmTransition> {
+        let now = in_ms(now);
+        for known in &mut self.sources {
+            known.step(by);
+            known.bounds.iter_mut().filter_map(|bound| bound.track.as_mut()).for_each(|track| track.step(by));
+        }
+        self.clock = now;
+        let mut out = Vec::new();
+        self.look_at_all(now, &mut out);
+        out
+    }
+
     /// Runs every deadline up to `now`, each at its own time.
     pub fn tick(&mut self, now: Timestamp) -> Vec<AlarmTransition> {
         let mut out = Vec::new();
@@ -501,6 +516,10 @@ mod life_tests;
 #[cfg(test)]
 #[path = "engine/time_tests.rs"]
 mod time_tests;
+
+#[cfg(test)]
+#[path = "engine/property_tests.rs"]
+mod property_tests;
 
 #[cfg(test)]
 #[path = "engine/field_tests.rs"]

@@ -62,6 +62,11 @@ impl Problems {
         self.list.push(problem);
     }
 
+    /// Whether nothing more will be told: what follows need not be read.
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= MAX_PROBLEMS_PER_FILE
+    }
+
     pub fn file(&self) -> &Arc<str> {
         &self.file
     }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use model::{Observation, Quality, Reading, Source, SourceState, Timestamp, Unit, Value};
 
 use super::track::Track;
-use super::window::Window;
+use super::window::{ORDER_MS, Window};
 use crate::rule::Rule;
 
 /// So many report intervals without a usable value are a gap.
@@ -15,6 +15,8 @@ const GAP_INTERVALS: i64 = 3;
 const MIN_GAP: SignedDuration = SignedDuration::from_secs(10);
 /// A reading that was older than this when it came is history, not news.
 const LATENESS: SignedDuration = SignedDuration::from_mins(10);
+/// How far a reading may be overtaken by newer ones; a clock that is set back by less is waited for.
+const ORDER: SignedDuration = SignedDuration::from_millis(ORDER_MS);
 /// How long readings must keep coming with a steady lag until the sensor's clock, not the line, is taken as the cause.
 const CLOCK_PROOF: SignedDuration = SignedDuration::from_secs(5);
 /// How far the lag may wander meanwhile.
@@ -196,14 +198,37 @@ impl Known {
     }
 }
 
+impl Known {
+    /// Moves every time by a step of the hub's clock; what a source's own clock told stays.
+    pub fn step(&mut self, by: SignedDuration) {
+        self.shift(by);
+        self.heard = shifted(self.heard, by);
+        self.blind = self.blind.map(|blind| shifted(blind, by));
+        for slot in &mut self.slots {
+            if let Some(last) = &mut slot.live
+                && (shifted(last.received, -by).duration_since(last.at)).abs() <= LATENESS
+            {
+                last.at = shifted(last.at, by);
+            }
+            slot.lagging = slot.lagging.map(|(now, at)| (shifted(now, by), at));
+            if let Some(window) = &mut slot.window {
+                window.step(by.as_millis().try_into().unwrap_or(0));
+            }
+        }
+    }
+}
+
 impl Slot {
     fn take(&mut self, observation: &Observation, now: Timestamp) -> bool {
         let at = observation.phenomenon_time;
         let late = now.duration_since(at) > LATENESS;
         let older = self.live.as_ref().is_some_and(|last| at < last.at);
+        if older && !late && self.live.as_ref().is_some_and(|last| last.at.duration_since(at) <= ORDER) {
+            // Overtaken on the way: no news of how things are, but a window has a place for it.
+            return self.sample(at, observation, now);
+        }
         if (late || older) && !self.clock_is_off(at, now) {
-            // No news of how things are, but a window has a place for it.
-            return !late && self.sample(at, observation, now);
+            return false;
         }
         let mut true_at = now;
         if !late && !older {

@@ -17,6 +17,9 @@ pub(super) struct Track {
     /// Until when a person has put this rule aside for this source; outlives the alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shelf: Option<Timestamp>,
+    /// By how many milliseconds the clock has been set since the alarm was raised.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub set_ms: i64,
     /// When it was raised of late, where the rule limits how often; in milliseconds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub raises: Vec<i64>,
@@ -83,12 +86,33 @@ impl Track {
             && !self.timers.iter().any(Timer::is_on)
     }
 
+    /// When the alarm was raised, for what is counted from then.
+    pub fn raised_at(&self) -> Option<Timestamp> {
+        let set = SignedDuration::from_millis(self.set_ms);
+        self.alarm.as_ref().map(|alarm| shifted(alarm.raised_at, set))
+    }
+
+    /// Moves every time by a step of the clock, but those that people were told.
+    pub fn step(&mut self, by: SignedDuration) {
+        for timer in &mut self.timers {
+            timer.since = timer.since.map(|since| shifted(since, by));
+        }
+        self.shift(by);
+        let by_ms = by.as_millis().try_into().unwrap_or(0);
+        self.raises.iter_mut().for_each(|at| *at = at.saturating_add(by_ms));
+        self.set_ms = if self.alarm.is_some() { self.set_ms.saturating_add(by_ms) } else { 0 };
+    }
+
     /// Moves every running timer by `by`.
     pub fn shift(&mut self, by: SignedDuration) {
         for run in self.timers.iter_mut().filter_map(|timer| timer.run.as_mut()) {
             *run = shifted(*run, by);
         }
     }
+}
+
+fn is_zero(ms: &i64) -> bool {
+    *ms == 0
 }
 
 /// The next transition of an alarm, folded into it. Times never fall within one alarm.

@@ -62,7 +62,7 @@ impl View<'_> {
             let (of, wait) = rule.level(place);
             level.is_none_or(|level| of > level).then(|| timer.due(wait)).flatten()
         });
-        let held = track.alarm.as_ref().map(|alarm| shifted(alarm.raised_at, rule.hold));
+        let held = track.raised_at().map(|raised| shifted(raised, rule.hold));
         let waits = track.alarm.is_some() || track.timers.iter().any(Timer::is_on);
         let horizon = self.horizon().filter(|_| waits || rule.on_missing == OnMissing::Raise);
         let absent = self.absent_at().filter(|_| track.alarm.is_none());
@@ -225,6 +225,7 @@ impl View<'_> {
             raises[*place] == Tri::True && track.timers[*place].elapsed(self.now) >= rule.level(*place).1
         };
         let highest = (0..rule.places()).rev().find(met);
+        let held = self.held(track);
         let Some(alarm) = &mut track.alarm else {
             if let Some(place) = highest {
                 self.begin(track, place, out);
@@ -241,7 +242,7 @@ impl View<'_> {
         let place = rule.place_of(alarm.level);
         // What raises does not clear, or each look would do the one and then the other.
         let holds = |place: usize| raises[place] == Tri::True || self.clear(place) != Tri::True;
-        if place.is_some_and(holds) || self.held(alarm) {
+        if place.is_some_and(holds) || held {
             return;
         }
         let below = (0..rule.places()).rev().filter(|lower| rule.level(*lower).0 < alarm.level);
@@ -253,12 +254,12 @@ impl View<'_> {
         };
         out.push(next(alarm, change, self.now));
         if lower.is_none() {
-            track.alarm = None;
+            (track.alarm, track.set_ms) = (None, 0);
         }
     }
 
-    fn held(&self, alarm: &Alarm) -> bool {
-        self.now.duration_since(alarm.raised_at) < self.rule.hold
+    fn held(&self, track: &Track) -> bool {
+        track.raised_at().is_some_and(|raised| self.now.duration_since(raised) < self.rule.hold)
     }
 
     fn begin(&self, track: &mut Track, place: usize, out: &mut Vec<AlarmTransition>) {

@@ -16,7 +16,7 @@ const MOST_SAMPLES: usize = 1_024;
 /// Into how many cells a span is cut when there are more.
 const CELLS: i64 = 512;
 /// How much older than the newest a sample may be and still be put in its place; older ones are history.
-const ORDER_MS: i64 = 30_000;
+pub(super) const ORDER_MS: i64 = 30_000;
 
 /// Samples of one reading over the longest span that any rule asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +75,15 @@ impl Window {
             self.since = self.since.max(now.saturating_sub(self.span_ms));
         }
         self.span_ms = span_ms;
+    }
+
+    /// Moves every time by a step of the clock that they were taken from.
+    pub fn step(&mut self, by_ms: i64) {
+        self.since = self.since.saturating_add(by_ms);
+        let cells = self.cells.iter_mut().flat_map(|cell| [&mut cell.first, &mut cell.last]);
+        for sample in cells.chain(&mut self.samples).chain(&mut self.before) {
+            sample.0 = sample.0.saturating_add(by_ms);
+        }
     }
 
     /// Whether samples have been joined.

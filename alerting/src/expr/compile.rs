@@ -17,6 +17,9 @@ const MAX_NODES: usize = 1_000;
 /// which nests without any, so that whatever walks the tree may recurse.
 const MAX_DEPTH: usize = 64;
 
+/// The most calls upon the result of a bracket or of another call.
+const MAX_CALLS_ON_CALLS: usize = 8;
+
 /// One thing wrong with an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -75,6 +78,7 @@ fn bounded(text: &str) -> Result<(), Fault> {
     if text.len() > MAX_BYTES {
         return Err(Fault::whole(format!("{} bytes", text.len()), format!("at most {MAX_BYTES}")));
     }
+    let (mut calls, mut closed) = (0usize, false);
     let (mut depth, mut deepest, mut quote, mut escaped, mut prefix) = (0usize, 0usize, None, false, 0usize);
     for c in text.chars() {
         match quote {
@@ -89,9 +93,16 @@ fn bounded(text: &str) -> Result<(), Fault> {
                 _ => {}
             },
         }
+        // Calls upon calls cost the parser the square of their number; no rule has a use for more than a few.
+        calls += usize::from(quote.is_none() && closed && c == '.');
+        closed = if c.is_whitespace() { closed } else { quote.is_none() && c == ')' };
         // Runs of prefix operators nest as brackets do.
         prefix = if quote.is_none() && matches!(c, '!' | '-') { prefix + 1 } else { 0 };
         deepest = deepest.max(depth + prefix);
+    }
+    if calls > MAX_CALLS_ON_CALLS {
+        let found = format!("{calls} calls upon what others give");
+        return Err(Fault::whole(found, format!("at most {MAX_CALLS_ON_CALLS}")));
     }
     if deepest > MAX_NESTING {
         return Err(Fault::whole(format!("nesting {deepest} deep"), format!("at most {MAX_NESTING}")));

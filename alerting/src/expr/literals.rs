@@ -15,6 +15,9 @@ const MARK: &str = "__q";
 /// The longest time, in seconds: a year.
 const MAX_SECONDS: u64 = 366 * 86_400;
 
+/// The language's loops, of which rules have none.
+const LOOPS: [&str; 5] = ["map", "filter", "all", "exists", "exists_one"];
+
 /// What a literal says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Literal {
@@ -179,6 +182,10 @@ impl Scan<'_> {
                 let word = self.pass_word();
                 if word.starts_with(MARK) {
                     return Err((format!("the name `{word}`"), "another name"));
+                }
+                // The parser would unroll loops inside loops before we see them.
+                if self.byte(0) == b'(' && LOOPS.contains(&word.as_str()) {
+                    return Err((format!("a loop (`{word}`)"), "operators, names and numbers"));
                 }
                 // After `x.` or as a prefix of a text a letter is no name.
                 if matches!(self.byte(0), b'"' | b'\'')

@@ -92,7 +92,14 @@ impl File<'_> {
         self.nothing_left(map);
         match list {
             Some(Node { kind: Kind::List(items), .. }) => {
-                items.iter().filter_map(|item| Some((self.rule(item, calendars)?, item.at))).collect()
+                let mut rules = Vec::new();
+                for item in items {
+                    if self.problems.is_full() {
+                        break;
+                    }
+                    rules.extend(self.rule(item, calendars).map(|rule| (rule, item.at)));
+                }
+                rules
             }
             // A file of calendars or holidays alone is good.
             None if has_calendars => Vec::new(),
