@@ -7,6 +7,7 @@
 
 mod pieces;
 mod start;
+mod steps;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::pieces::{Row, pieces};
+use self::steps::Steps;
 
 /// How often what the engine remembers is kept; what came after is read again from the history at a start.
 const SNAPSHOT: Duration = Duration::from_secs(15);
@@ -126,6 +128,7 @@ impl Warning {
         // The first memory is kept at once, so that a stop in the first seconds finds where to begin.
         self.snapshot().await;
         let mut changed = false;
+        let mut steps = Steps::new(Timestamp::now(), Instant::now());
         loop {
             if figures_at <= Instant::now() {
                 self.figures.set(serde_json::to_value(self.engine.rules()).unwrap_or_default());
@@ -138,7 +141,7 @@ impl Warning {
                 snapshot_at = Instant::now() + SNAPSHOT;
             }
             let wake = self.wake().min(snapshot_at).min(figures_at);
-            let mut made = Made::default();
+            let (mut made, mut stepped) = (Made::default(), false);
             tokio::select! {
                 biased;
                 Some(request) = inputs.orders.recv() => {
@@ -150,6 +153,7 @@ impl Warning {
                     continue;
                 }
                 _ = inputs.statuses.recv_many(&mut told, BATCH), if statuses_may_come(&inputs.statuses) => {
+                    stepped = self.follow_clock(&mut steps, &mut made);
                     told.drain(..).for_each(|status| self.status(&status, &mut made));
                 }
                 count = inputs.kept.recv_many(&mut batch, BATCH) => {
@@ -157,6 +161,7 @@ impl Warning {
                         break;
                     }
                     metrics::gauge!("gridward_queue_depth", "queue" => "engine").set(inputs.kept.len() as f64);
+                    stepped = self.follow_clock(&mut steps, &mut made);
                     for kept in batch.drain(..) {
                         for observation in &kept.observations {
                             let out = self.engine.observe(observation);
@@ -167,6 +172,7 @@ impl Warning {
                 }
                 news = inputs.sources.changed(), if registry_open => match news {
                     Ok(()) => {
+                        stepped = self.follow_clock(&mut steps, &mut made);
                         let sources = Arc::clone(&inputs.sources.borrow_and_update());
                         let out = self.engine.replace_sources(sources.iter().cloned(), Timestamp::now());
                         self.follow(out, None, &mut made);
@@ -174,6 +180,7 @@ impl Warning {
                     Err(_) => registry_open = false,
                 },
                 () = sleep_until(wake) => {
+                    stepped = self.follow_clock(&mut steps, &mut made);
                     let out = self.engine.tick(Timestamp::now());
                     self.follow(out, None, &mut made);
                 }
@@ -183,6 +190,10 @@ impl Warning {
             if !self.keep(made, &mut inputs, &token).await {
                 // Not on disk and not shown: the history still has what caused it, and the next start finds it.
                 return;
+            }
+            if stepped {
+                // The history before and after is by different clocks: a restart must not read it as one.
+                self.snapshot().await;
             }
         }
         self.snapshot().await;
@@ -195,6 +206,15 @@ impl Warning {
                 else => return,
             }
         }
+    }
+
+    /// Looks whether the clock was set, before anything is judged by it; true when it was.
+    fn follow_clock(&mut self, steps: &mut Steps, made: &mut Made) -> bool {
+        let Some(by) = steps.look(Timestamp::now(), Instant::now()) else { return false };
+        tracing::warn!(by_s = by.as_secs_f64(), "the clock was set; waits and ages go on where they were");
+        let out = self.engine.clock_stepped(by, Timestamp::now());
+        self.follow(out, None, made);
+        true
     }
 
     /// When engine or desk next have something to do.

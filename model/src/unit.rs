@@ -230,7 +230,7 @@ impl Unit {
 
     /// How a value in this unit becomes one in another; none when they measure different things.
     pub fn to(&self, other: &Unit) -> Option<Conversion> {
-        (self.dimension == other.dimension).then(|| Conversion {
+        (self.dimension == other.dimension).then_some(Conversion {
             zero: self.zero,
             times: self.factor.0 * other.factor.1,
             by: self.factor.1 * other.factor.0,

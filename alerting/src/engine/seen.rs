@@ -20,13 +20,13 @@ impl View<'_> {
             now: self.now,
             reading,
             min_samples: self.rule.min_samples,
-            into: self.into_rule(),
+            into: self.conversion(),
             missing: self.is_missing(),
         }
     }
 
     /// From the source's unit into the rule's, where they differ.
-    fn into_rule(&self) -> Option<Conversion> {
+    fn conversion(&self) -> Option<Conversion> {
         let (unit, own) = (self.rule.unit?, self.known.unit?);
         if std::ptr::eq(unit, own) { None } else { own.to(unit) }
     }

@@ -86,7 +86,9 @@ export type AlarmChange = {
   by: Id;
   type: "acknowledged";
 } | {
-  /** Who. */
+  /** Whether the hub did it by itself. */
+  automatic?: boolean;
+  /** Who; `hub` for the hub itself. */
   by: Id;
   /** Why. */
   reason: string;
