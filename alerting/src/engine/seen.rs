@@ -21,7 +21,8 @@ impl View<'_> {
             reading,
             min_samples: self.rule.min_samples,
             into: self.conversion(),
-            missing: self.is_missing(),
+            // Asked for every level of every reading: rules without a span need it not.
+            missing: !self.rule.spans.is_empty() && self.is_missing(),
         }
     }
 
