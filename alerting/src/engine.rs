@@ -7,11 +7,17 @@
 //! What goes on between one rule and one source is a track (`track.rs`); it exists only while something goes on, and
 //! has at most one deadline, so that 20,000 quiet sources cost nothing but their last values.
 
+mod composite;
+mod inhibit;
+mod kin;
 mod memory;
 mod recovery;
+#[cfg(test)]
+mod related_town;
 mod snapshot;
 mod track;
 mod view;
+mod whole;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,7 +30,10 @@ use model::{
 
 use crate::handle::{AlarmCommand, Refused};
 use crate::info::RuleInfo;
+use crate::rule::Trigger;
 use crate::ruleset::RuleSet;
+use composite::Composites;
+use inhibit::Inhibitions;
 use memory::{Bound, Known};
 pub use recovery::Recovery;
 pub use snapshot::Snapshot;
@@ -51,6 +60,12 @@ pub struct Engine {
     edges: BTreeSet<(Timestamp, u32)>,
     /// Where each active alarm is.
     alarms: HashMap<AlarmId, (u32, u32)>,
+    /// Which alarms explain which.
+    inhibitions: Inhibitions,
+    /// The rules over several sources, with these.
+    composites: Composites,
+    /// What is to be looked at, emptied after each reading; kept so that none need allocate it.
+    looks: Vec<(u32, u32)>,
     /// Per rule: how often it could not say, and the last value that did not fit.
     troubles: Vec<(u64, Option<String>)>,
     /// The latest moment it has heard of.
@@ -67,6 +82,9 @@ impl Engine {
             deadlines: BTreeSet::new(),
             edges: BTreeSet::new(),
             alarms: HashMap::new(),
+            inhibitions: Inhibitions::default(),
+            composites: Composites::default(),
+            looks: Vec::new(),
             troubles: Vec::new(),
             clock: Timestamp::MIN,
         };
@@ -99,16 +117,17 @@ impl Engine {
         let now = in_ms(observation.received_at);
         let mut out = self.tick(now);
         let Some(&source) = self.places.get(&observation.source) else { return out };
-        let known = &mut self.sources[source as usize];
-        if !known.take(observation, now) {
+        let before = self.before(source, Some(&observation.reading), now);
+        if !self.sources[source as usize].take(observation, now) {
             return out;
         }
-        for bound in 0..known.bounds.len() {
-            let rule = self.rules.at(self.sources[source as usize].bounds[bound].rule);
-            if rule.listens.contains(&observation.reading) {
-                self.evaluate(source, bound as u32, now, &mut out);
-            }
-        }
+        let mut looks = std::mem::take(&mut self.looks);
+        looks.extend(self.touched(source, before, now));
+        let bounds = self.sources[source as usize].bounds.iter().enumerate();
+        let listens = |rule| self.rules.at(rule).listens.contains(&observation.reading);
+        looks.extend(bounds.filter(|(_, bound)| listens(bound.rule)).map(|(bound, _)| (source, bound as u32)));
+        self.evaluate_each(&mut looks, now, &mut out);
+        self.looks = looks;
         out
     }
 
@@ -122,6 +141,8 @@ impl Engine {
         if status.profile == Some(Profile::Main) && known.source.tags.contains_key("sub") {
             return out;
         }
+        let before = self.before(source, None, now);
+        let known = &mut self.sources[source as usize];
         known.state = status.state;
         let away = status.state == SourceState::Unknown && status.reason.as_deref() == Some(BROKER_AWAY);
         match (known.blind, away) {
@@ -132,9 +153,9 @@ impl Engine {
             }
             _ => {}
         }
-        for bound in 0..known.bounds.len() {
-            self.evaluate(source, bound as u32, now, &mut out);
-        }
+        let mut looks = self.touched(source, before, now);
+        looks.extend((0..self.sources[source as usize].bounds.len() as u32).map(|bound| (source, bound)));
+        self.evaluate_each(&mut looks, now, &mut out);
         out
     }
 
@@ -151,13 +172,7 @@ impl Engine {
                     self.plan_edge(rule, at);
                     self.evaluate_all_of(rule, at, &mut out);
                 }
-                (_, Some((at, source, bound))) => {
-                    self.deadlines.pop_first();
-                    if let Some(track) = &mut self.sources[source as usize].bounds[bound as usize].track {
-                        track.wake = None;
-                    }
-                    self.evaluate(source, bound, at, &mut out);
-                }
+                (_, Some((at, _, _))) => self.look_at_due(at, &mut out),
                 _ => return out,
             }
         }
@@ -283,9 +298,11 @@ impl Engine {
         sources.sort_by(|a, b| a.id.cmp(&b.id));
         sources.dedup_by(|a, b| a.id == b.id);
         let mut gone = Vec::new();
+        let mut kept: HashMap<SourceId, Vec<_>> = HashMap::new();
         for source in sources {
             let mut known = match old.remove(&source.id) {
                 Some(mut known) => {
+                    kept.insert(source.id.clone(), Self::kept_of(&old_rules, &known));
                     known.set_source(source);
                     known
                 }
@@ -315,6 +332,7 @@ impl Engine {
         gone.extend(lost.filter_map(|bound| bound.track?.alarm));
         gone.sort_by(|a, b| a.id.cmp(&b.id));
         self.places = self.sources.iter().enumerate().map(|(at, known)| (known.source.id.clone(), at as u32)).collect();
+        self.gather_composites(&mut kept);
         let mut out: Vec<AlarmTransition> = gone.iter_mut().map(|alarm| ended(alarm, now)).collect();
         self.look_at_all(now, &mut out);
         out
@@ -328,17 +346,46 @@ impl Engine {
         for rule in 0..self.rules.len() as u32 {
             self.plan_edge(rule, now);
         }
-        for source in 0..self.sources.len() as u32 {
-            for bound in 0..self.sources[source as usize].bounds.len() as u32 {
-                let place = &mut self.sources[source as usize].bounds[bound as usize];
-                if let Some(track) = &mut place.track {
-                    track.wake = None;
-                    if let Some(alarm) = &track.alarm {
-                        self.alarms.insert(alarm.id.clone(), (source, bound));
-                    }
+        for (source, known) in self.sources.iter_mut().enumerate() {
+            for (bound, place) in known.bounds.iter_mut().enumerate() {
+                let Some(track) = &mut place.track else { continue };
+                track.wake = None;
+                if let Some(alarm) = &track.alarm {
+                    self.alarms.insert(alarm.id.clone(), (source as u32, bound as u32));
                 }
-                self.evaluate(source, bound, now, out);
             }
+        }
+        self.gather_inhibitions();
+        self.refresh_members(now);
+        let bounds =
+            |(source, known): (usize, &Known)| (0..known.bounds.len()).map(move |at| (source as u32, at as u32));
+        let mut looks = self.sources.iter().enumerate().flat_map(bounds).collect();
+        self.evaluate_each(&mut looks, now, out);
+    }
+
+    /// Everything that is due at one moment, causes before what they explain.
+    fn look_at_due(&mut self, at: Timestamp, out: &mut Vec<AlarmTransition>) {
+        let mut due = Vec::new();
+        while let Some((_, source, bound)) = self.deadlines.first().copied().filter(|(when, _, _)| *when == at) {
+            self.deadlines.pop_first();
+            let place = &mut self.sources[source as usize].bounds[bound as usize];
+            if let Some(track) = &mut place.track {
+                track.wake = None;
+            }
+            due.push((source, bound));
+        }
+        self.evaluate_each(&mut due, at, out);
+    }
+
+    /// Causes before what they explain, else by source and rule.
+    fn evaluate_each(&mut self, looks: &mut Vec<(u32, u32)>, now: Timestamp, out: &mut Vec<AlarmTransition>) {
+        let rank = |(source, bound): (u32, u32)| {
+            self.inhibitions.rank(self.sources[source as usize].bounds[bound as usize].rule)
+        };
+        looks.sort_unstable_by_key(|look| (rank(*look), *look));
+        looks.dedup();
+        for (source, bound) in looks.drain(..) {
+            self.evaluate(source, bound, now, out);
         }
     }
 
@@ -360,6 +407,13 @@ impl Engine {
     fn evaluate(&mut self, source: u32, bound: u32, now: Timestamp, out: &mut Vec<AlarmTransition>) {
         let place = &mut self.sources[source as usize].bounds[bound as usize];
         let (number, track) = (place.rule, place.track.take());
+        if let Trigger::Composite(_) = self.rules.at(number).trigger {
+            let from = out.len();
+            if let Some(track) = self.judge_composite(source, number, track, now, out) {
+                self.settle(source, bound, track, from, now, out);
+            }
+            return;
+        }
         let view = View { rule: self.rules.at(number), known: &self.sources[source as usize], now };
         let mut trouble = Trouble::default();
         let raises = view.raises(&mut trouble);
@@ -377,6 +431,19 @@ impl Engine {
         let mut track = track.unwrap_or_default();
         let from = out.len();
         view.judge(&mut track, &raises, out);
+        self.settle(source, bound, track, from, now, out);
+    }
+
+    /// Puts a track back after a look, and tells those whom its alarms since `from` concern.
+    fn settle(
+        &mut self,
+        source: u32,
+        bound: u32,
+        track: Box<Track>,
+        from: usize,
+        now: Timestamp,
+        out: &mut Vec<AlarmTransition>,
+    ) {
         for made in &out[from..] {
             match made.change {
                 AlarmChange::Raised { .. } => drop(self.alarms.insert(made.alarm.clone(), (source, bound))),
@@ -385,7 +452,10 @@ impl Engine {
             }
         }
         self.sources[source as usize].bounds[bound as usize].track = Some(track);
+        let until = out.len();
+        self.inhibit(source, bound, from, now, out);
         self.plan(source, bound, now);
+        self.compose(source, bound, from..until, now, out);
     }
 
     /// Notes when the track must be looked at again, and lets go of one with which nothing goes on. An earlier look
@@ -394,7 +464,10 @@ impl Engine {
         let place = &self.sources[source as usize].bounds[bound as usize];
         let Some(track) = &place.track else { return };
         let view = View { rule: self.rules.at(place.rule), known: &self.sources[source as usize], now };
-        let wanted = view.next_look(track);
+        let wanted = match view.rule.trigger {
+            Trigger::Composite(_) => self.next_look_at_composite(source, place.rule, track, now),
+            _ => view.next_look(track),
+        };
         let planned = track.wake;
         let wake = match (planned, wanted) {
             (Some(planned), Some(wanted)) if planned <= wanted => Some(planned),

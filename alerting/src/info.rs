@@ -4,6 +4,7 @@ use model::alarm::Title;
 use model::{Hazard, Level, RuleId};
 use serde::Serialize;
 
+use crate::composite::Count;
 use crate::rule::{After, LevelRule, Rule, Trigger};
 
 /// A rule with what it is doing.
@@ -26,12 +27,14 @@ pub struct RuleInfo {
     pub hazard: Hazard,
     /// The class of sources; none for all.
     pub class: Option<String>,
-    /// What it listens to: a reading, or `state`.
+    /// What it listens to: a reading, `state`, or the names of its parts.
     pub on: String,
     /// The calendar it is in force by; none for always.
     pub only: Option<String>,
     /// Its levels, the lowest first.
     pub levels: Vec<LevelInfo>,
+    /// The rules whose alarms explain its own, as `gateway-down (same gateway)`.
+    pub inhibited_by: Vec<String>,
     /// How many sources it watches.
     pub sources: usize,
     /// Alarms that are active.
@@ -76,7 +79,16 @@ impl RuleInfo {
                 let level = LevelInfo { level: *level, raise, clear: format!("a {reading}"), for_s: wait.as_secs() };
                 (reading.to_string(), vec![level])
             }
+            Trigger::Composite(composite) => {
+                let names: Vec<&str> = composite.parts.iter().map(|part| &*part.name).collect();
+                let level = |count: &Count| {
+                    let raise = composite.words(count);
+                    LevelInfo { level: count.level, clear: format!("!({raise})"), raise, for_s: count.wait.as_secs() }
+                };
+                (names.join(", "), composite.counts.iter().map(level).collect())
+            }
         };
+        let inhibited_by = rule.inhibited_by.iter().map(|cause| format!("{} ({})", cause.rule, cause.relation));
         Self {
             id: rule.id.clone(),
             version: rule.version.to_string(),
@@ -89,6 +101,7 @@ impl RuleInfo {
             on,
             only: rule.only.as_ref().map(|calendar| calendar.name.to_string()),
             levels,
+            inhibited_by: inhibited_by.collect(),
             sources: 0,
             active_alarms: 0,
             pending: 0,

@@ -5,6 +5,7 @@
 //! what becomes of an alarm (`command`), files on disk (`storage`), who may shelve what (`dashboard`).
 
 mod calendar;
+mod composite;
 mod config;
 mod engine;
 mod expr;
@@ -14,6 +15,7 @@ mod load;
 pub mod outages;
 mod problem;
 mod ready;
+mod relation;
 mod rule;
 mod ruleset;
 mod yaml;

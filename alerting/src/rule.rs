@@ -7,7 +7,10 @@ use model::alarm::Title;
 use model::{Hazard, Level, RuleId, SourceState};
 
 use crate::calendar::Calendar;
+use crate::composite::Composite;
 use crate::expr::Condition;
+use crate::problem::Pos;
+use crate::relation::Relation;
 
 /// The most levels of a rule.
 pub(crate) const LEVELS: usize = Level::ALL.len();
@@ -33,8 +36,19 @@ pub(crate) struct Rule {
     pub retained: Retained,
     /// When the rule is in force; none for always.
     pub only: Option<Arc<Calendar>>,
+    /// The alarms that explain its own, so that nobody needs to be told of them.
+    pub inhibited_by: Vec<Inhibitor>,
     /// The readings whose arrival may change its mind.
     pub listens: Vec<Arc<str>>,
+}
+
+/// While that rule has an alarm at a related source, an alarm is suppressed.
+#[derive(Debug, Clone)]
+pub(crate) struct Inhibitor {
+    pub rule: RuleId,
+    pub relation: Relation,
+    /// Where the file names the rule.
+    pub at: Pos,
 }
 
 /// Which sources a rule is about.
@@ -46,6 +60,13 @@ pub(crate) struct Select {
     pub condition: Option<Condition>,
 }
 
+impl Select {
+    /// For the rule's version.
+    pub fn meaning(&self) -> String {
+        format!("{:?} {:?} {:?}", self.class, self.kind, self.condition.as_ref().map(Condition::meaning))
+    }
+}
+
 /// What makes an alarm of it.
 #[derive(Debug, Clone)]
 pub(crate) enum Trigger {
@@ -55,6 +76,8 @@ pub(crate) enum Trigger {
     State { states: Vec<SourceState>, level: Level, wait: SignedDuration },
     /// A reading that does not come.
     Absent { reading: Arc<str>, after: After, level: Level, wait: SignedDuration },
+    /// Several things that hold together at sources that belong together.
+    Composite(Box<Composite>),
 }
 
 /// How long a reading may be away.
@@ -106,6 +129,7 @@ impl Rule {
         match &self.trigger {
             Trigger::Reading { levels, .. } => levels.len(),
             Trigger::State { .. } | Trigger::Absent { .. } => 1,
+            Trigger::Composite(composite) => composite.counts.len(),
         }
     }
 
@@ -114,6 +138,7 @@ impl Rule {
         match &self.trigger {
             Trigger::Reading { levels, .. } => (levels[place].level, levels[place].wait),
             Trigger::State { level, wait, .. } | Trigger::Absent { level, wait, .. } => (*level, *wait),
+            Trigger::Composite(composite) => (composite.counts[place].level, composite.counts[place].wait),
         }
     }
 

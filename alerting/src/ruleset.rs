@@ -62,7 +62,7 @@ impl RuleSet {
     }
 }
 
-fn selects(select: &Select, source: &Source) -> bool {
+pub(crate) fn selects(select: &Select, source: &Source) -> bool {
     select.class.as_ref().is_none_or(|class| *class == source.class)
         && select.kind.is_none_or(|kind| kind == source.kind)
         && select.condition.as_ref().is_none_or(|condition| {

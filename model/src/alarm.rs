@@ -48,6 +48,9 @@ pub enum AlarmChange {
         #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shelved_until: Option<Timestamp>,
+        /// The alarm that explains it, when there was one at its first moment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suppressed_by: Option<Box<Cause>>,
         /// Why.
         evidence: Evidence,
     },
@@ -89,6 +92,25 @@ pub enum AlarmChange {
     Stale,
     /// Data is back.
     Fresh,
+    /// Another alarm explains it, so that nobody needs to be told of it: suppressed by design, as ISA-18.2 says.
+    Suppressed {
+        /// The alarm that explains it.
+        by: Cause,
+    },
+    /// What explained it is over; it is told as if it were raised now.
+    Unsuppressed,
+}
+
+/// The alarm that explains another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Cause {
+    /// Which alarm.
+    pub alarm: AlarmId,
+    /// Its rule.
+    pub rule: RuleId,
+    /// Its source.
+    pub source: SourceId,
 }
 
 /// A short text in both languages of the console.
@@ -154,6 +176,9 @@ pub struct Alarm {
     /// Until when it is shelved.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
     pub shelved_until: Option<Timestamp>,
+    /// The alarm that explains it; while there is one it opens no incident and makes no sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed_by: Option<Cause>,
     /// Whether its data is too old to judge.
     pub stale: bool,
     /// Why it was raised or last changed level.
@@ -165,7 +190,8 @@ pub struct Alarm {
 impl Alarm {
     /// Begins an alarm from its first transition; none unless that is [`AlarmChange::Raised`].
     pub fn begin(first: &AlarmTransition) -> Option<Self> {
-        let AlarmChange::Raised { level, hazard, title, action, grid, place, shelved_until, evidence } = &first.change
+        let AlarmChange::Raised { level, hazard, title, action, grid, place, shelved_until, suppressed_by, evidence } =
+            &first.change
         else {
             return None;
         };
@@ -184,6 +210,7 @@ impl Alarm {
             cleared_at: None,
             acknowledged_by: None,
             shelved_until: *shelved_until,
+            suppressed_by: suppressed_by.as_deref().cloned(),
             stale: false,
             evidence: evidence.clone(),
             seq: first.seq,
@@ -212,11 +239,31 @@ impl Alarm {
             AlarmChange::Unshelved { .. } => self.shelved_until = None,
             AlarmChange::Stale => self.stale = true,
             AlarmChange::Fresh => self.stale = false,
+            AlarmChange::Suppressed { by } => self.suppressed_by = Some(by.clone()),
+            AlarmChange::Unsuppressed => self.suppressed_by = None,
         }
     }
 
     /// Whether the condition still holds.
     pub fn is_active(&self) -> bool {
         self.cleared_at.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row of a log written before alarms could explain one another.
+    #[test]
+    fn old_rows_of_the_log_are_read_as_ever() {
+        let old = r#"{"alarm":"r:s:1","rule":"r","source":"s","seq":1,"at":"2026-11-18T22:26:40Z","change":{"type":"raised",
+            "level":"blue","hazard":"flood","title":{"zh":"水","en":"water"},"action":{"zh":"看","en":"look"},"grid":"g1",
+            "place":null,"evidence":{"rule_version":"v","condition":"x > 3","value":3.2,"values":{},"since":null}}}"#;
+        let row: AlarmTransition = serde_json::from_str(old).unwrap();
+        let alarm = Alarm::begin(&row).unwrap();
+        assert_eq!(alarm.suppressed_by, None);
+        let again = serde_json::to_string(&row).unwrap();
+        assert!(!again.contains("suppressed_by"), "what is not there is not written: {again}");
     }
 }

@@ -17,7 +17,7 @@ pub mod standing;
 pub mod status;
 
 pub use access::{Right, Role, Scope};
-pub use alarm::{Alarm, AlarmChange, AlarmTransition, Evidence};
+pub use alarm::{Alarm, AlarmChange, AlarmTransition, Cause, Evidence};
 pub use grid::{Grid, Place};
 pub use id::{AlarmId, GridId, IncidentId, RuleId, SourceId, UserId};
 pub use incident::{Actor, Incident, IncidentChange, IncidentTransition, Origin, Step, Verdict};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use model::{Observation, Quality, Reading, Source, SourceState, Timestamp, Value};
 
+use super::composite::Membership;
 use super::track::Track;
 use crate::expr::Readings;
 
@@ -32,6 +33,8 @@ pub(super) struct Known {
     pub since: Timestamp,
     /// The rules that are about it, by rule.
     pub bounds: Vec<Bound>,
+    /// The parts of rules over several sources that it is a member of, by rule and part.
+    pub memberships: Vec<Membership>,
 }
 
 /// A rule that is about a source.
@@ -61,6 +64,13 @@ pub(super) struct Last {
     pub received: Timestamp,
 }
 
+impl Bound {
+    /// The active alarm.
+    pub fn alarm(&self) -> Option<&model::Alarm> {
+        self.track.as_ref()?.alarm.as_ref()
+    }
+}
+
 impl Known {
     pub fn new(source: Arc<Source>, now: Timestamp) -> Self {
         let limits = limits_of(&source);
@@ -72,6 +82,7 @@ impl Known {
             blind: None,
             since: now,
             bounds: Vec::new(),
+            memberships: Vec::new(),
         }
     }
 

@@ -192,7 +192,9 @@ fn by_person(change: &AlarmChange) -> bool {
         | AlarmChange::LevelChanged { .. }
         | AlarmChange::Cleared { .. }
         | AlarmChange::Stale
-        | AlarmChange::Fresh => false,
+        | AlarmChange::Fresh
+        | AlarmChange::Suppressed { .. }
+        | AlarmChange::Unsuppressed => false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::{Reading, RuleId, Source, SourceId, SourceState, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
+use super::composite::{Kept, Membership};
 use super::memory::{Last, Slot};
 use super::track::Track;
 use super::{Engine, Known};
@@ -34,6 +35,8 @@ struct SourceShot {
     slots: Vec<SlotShot>,
     #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
     tracks: Vec<(RuleId, Arc<str>, Track)>,
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Kept>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,6 +55,7 @@ struct SlotShot {
 impl Engine {
     /// Everything a restart needs beside the rules and the registry. Sources that have never spoken are left out.
     pub fn snapshot(&self) -> Vec<u8> {
+        let rules: Vec<_> = self.rules.all().map(|rule| (rule.id.clone(), Arc::clone(&rule.version))).collect();
         let shots = self.sources.iter().filter_map(|known| {
             let tracks: Vec<_> = known
                 .bounds
@@ -61,7 +65,9 @@ impl Engine {
                     Some((rule.id.clone(), Arc::clone(&rule.version), (**bound.track.as_ref()?).clone()))
                 })
                 .collect();
-            let quiet = known.slots.is_empty() && tracks.is_empty() && known.state == SourceState::Unknown;
+            let parts = Self::kept_of(&rules, known);
+            let quiet =
+                known.slots.is_empty() && parts.is_empty() && tracks.is_empty() && known.state == SourceState::Unknown;
             (!quiet).then(|| SourceShot {
                 id: known.source.id.clone(),
                 state: known.state,
@@ -69,6 +75,7 @@ impl Engine {
                 since: known.since.as_millisecond(),
                 slots: known.slots.iter().map(SlotShot::of).collect(),
                 tracks,
+                parts,
             })
         });
         let shot = Snapshot { format: FORMAT, clock: self.clock, sources: shots.collect() };
@@ -87,6 +94,13 @@ impl Engine {
             known.slots = saved.slots.into_iter().map(SlotShot::into_slot).collect();
             for (rule, version, track) in saved.tracks {
                 restore_track(&engine.rules, known, &rule, &version, track);
+            }
+            for (rule, version, part, held) in saved.parts {
+                let number = engine.rules.find(&rule).filter(|number| engine.rules.at(*number).version == version);
+                let of_it = |place: &&mut Membership| Some(place.rule) == number && place.part == part;
+                if let Some(place) = known.memberships.iter_mut().find(of_it) {
+                    place.held = Some(held);
+                }
             }
         }
         engine

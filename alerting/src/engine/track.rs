@@ -5,6 +5,7 @@ use model::{Alarm, AlarmChange, AlarmTransition, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::memory::shifted;
+use crate::expr::Tri;
 
 /// What goes on between one rule and one source.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub(super) struct Track {
     /// Until when a person has put this rule aside for this source; outlives the alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shelf: Option<Timestamp>,
+    /// Over several sources: how long the alarm's level has been over.
+    #[serde(default, skip_serializing_if = "Timer::is_off")]
+    pub below: Timer,
     /// The number in the last alarm's id, so that no two of one millisecond are alike.
     #[serde(default)]
     pub last_raise: i64,
@@ -55,8 +59,21 @@ impl Timer {
         *self = Self::default();
     }
 
+    /// True runs it, unknown pauses it, false stops it.
+    pub fn follow(&mut self, tri: Tri, now: Timestamp) {
+        match tri {
+            Tri::True => self.go(now),
+            Tri::Unknown => self.pause(now),
+            Tri::False => self.stop(),
+        }
+    }
+
     pub fn is_on(&self) -> bool {
         self.since.is_some()
+    }
+
+    fn is_off(&self) -> bool {
+        !self.is_on()
     }
 
     pub fn elapsed(&self, now: Timestamp) -> SignedDuration {
@@ -81,7 +98,7 @@ impl Track {
 
     /// Moves every running timer by `by`.
     pub fn shift(&mut self, by: SignedDuration) {
-        for run in self.timers.iter_mut().filter_map(|timer| timer.run.as_mut()) {
+        for run in self.timers.iter_mut().chain([&mut self.below]).filter_map(|timer| timer.run.as_mut()) {
             *run = shifted(*run, by);
         }
     }

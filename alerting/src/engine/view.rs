@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use model::{Alarm, AlarmChange, AlarmId, AlarmTransition, Evidence, Level, SourceState, Timestamp, Value};
+use model::{Alarm, AlarmChange, AlarmId, AlarmTransition, Evidence, Level, Source, SourceState, Timestamp, Value};
 use sha2::{Digest, Sha256};
 
 use super::memory::{Known, shifted};
@@ -42,12 +42,7 @@ impl View<'_> {
         self.time(track, raises);
         self.step(track, raises, out);
         self.freshness(track, out);
-        if track.shelf.is_some_and(|until| self.now >= until) {
-            track.shelf = None;
-            if let Some(alarm) = track.alarm.as_mut().filter(|alarm| alarm.shelved_until.is_some()) {
-                out.push(next(alarm, AlarmChange::Unshelved { by: None }, self.now));
-            }
-        }
+        unshelve(track, self.now, out);
     }
 
     /// When the track must be looked at again if nothing comes; always after `now`.
@@ -73,6 +68,11 @@ impl View<'_> {
     /// From when on the reading's last value is too old to say anything.
     fn horizon(&self) -> Option<Timestamp> {
         let Trigger::Reading { reading, .. } = &self.rule.trigger else { return None };
+        self.horizon_of(reading)
+    }
+
+    /// As [`View::horizon`], for a reading that the rule looks at.
+    pub fn horizon_of(&self, reading: &str) -> Option<Timestamp> {
         let slot = self.known.slot(reading)?;
         // A retained state holds until it is taken back.
         if self.kept(reading).is_some() {
@@ -126,6 +126,8 @@ impl View<'_> {
             Trigger::State { states, .. } => self.is_in(states),
             Trigger::Absent { .. } if self.known.blind.is_some() => Tri::Unknown,
             Trigger::Absent { .. } => self.absent_at().is_some_and(|at| self.now >= at).into(),
+            // Judged where all sources are seen: `whole.rs`.
+            Trigger::Composite(_) => Tri::Unknown,
         }
     }
 
@@ -144,7 +146,7 @@ impl View<'_> {
                 Some(clear) => self.ask(clear, reading, &mut ignored),
                 None => !self.ask(&levels[place].raise, reading, &mut ignored),
             },
-            Trigger::State { .. } | Trigger::Absent { .. } => !self.raise(place, &mut ignored),
+            Trigger::State { .. } | Trigger::Absent { .. } | Trigger::Composite(_) => !self.raise(place, &mut ignored),
         }
     }
 
@@ -155,7 +157,7 @@ impl View<'_> {
         }
     }
 
-    fn ask(&self, condition: &Condition, reading: &str, trouble: &mut Trouble) -> Tri {
+    pub fn ask(&self, condition: &Condition, reading: &str, trouble: &mut Trouble) -> Tri {
         let env = self.env(reading);
         let tri = condition.eval(&env);
         if tri == Tri::Unknown {
@@ -166,14 +168,19 @@ impl View<'_> {
     }
 
     fn env<'e>(&'e self, reading: &str) -> Env<'e> {
-        let live = self.known.slot(reading).and_then(|slot| slot.live.as_ref()).map(|last| &last.value);
         Env {
             source: &self.known.source,
-            x: self.kept(reading).or(live),
+            x: self.value_of(reading),
             readings: self.known,
             limits: &self.known.limits,
             clash: Cell::new(None),
         }
+    }
+
+    /// The value that the rule takes the reading to have.
+    pub fn value_of(&self, reading: &str) -> Option<&Value> {
+        let live = || self.known.slot(reading)?.live.as_ref().map(|last| &last.value);
+        self.kept(reading).or_else(live)
     }
 
     /// What a broker remembers of the reading, for a rule that takes it as a state.
@@ -236,27 +243,8 @@ impl View<'_> {
     }
 
     fn begin(&self, track: &mut Track, place: usize, out: &mut Vec<AlarmTransition>) {
-        let (rule, source) = (self.rule, &self.known.source);
-        track.last_raise = self.now.as_millisecond().max(track.last_raise + 1);
-        let transition = AlarmTransition {
-            alarm: alarm_id(rule.id.as_str(), source.id.as_str(), track.last_raise),
-            rule: rule.id.clone(),
-            source: source.id.clone(),
-            seq: 1,
-            at: self.now,
-            change: AlarmChange::Raised {
-                level: rule.level(place).0,
-                hazard: rule.hazard,
-                title: rule.title.clone(),
-                action: rule.action.clone(),
-                grid: source.grid.clone(),
-                place: source.place,
-                shelved_until: track.shelf.filter(|until| *until > self.now),
-                evidence: self.evidence(place, true, track.timers[place].since),
-            },
-        };
-        track.alarm = Alarm::begin(&transition);
-        out.push(transition);
+        let evidence = self.evidence(place, true, track.timers[place].since);
+        born(self.rule, &self.known.source, track, self.rule.level(place).0, evidence, self.now, out);
     }
 
     /// Says when the data behind an active alarm has become too old to judge it, and when it is back.
@@ -301,9 +289,55 @@ impl View<'_> {
                 let last = self.known.slot(reading).and_then(|slot| slot.live.as_ref());
                 (format!("no {reading}"), last.map(|last| last.value.clone()), BTreeMap::new())
             }
+            Trigger::Composite(composite) => (composite.text(&composite.counts[place]), None, BTreeMap::new()),
         };
         let condition = shut.map_or(condition, |calendar| format!("outside {}", calendar.name));
         Evidence { rule_version: self.rule.version.to_string(), condition, value, values, since }
+    }
+}
+
+/// Begins an alarm.
+pub(super) fn born(
+    rule: &Rule,
+    source: &Source,
+    track: &mut Track,
+    level: Level,
+    evidence: Evidence,
+    now: Timestamp,
+    out: &mut Vec<AlarmTransition>,
+) {
+    track.last_raise = now.as_millisecond().max(track.last_raise + 1);
+    let transition = AlarmTransition {
+        alarm: alarm_id(rule.id.as_str(), source.id.as_str(), track.last_raise),
+        rule: rule.id.clone(),
+        source: source.id.clone(),
+        seq: 1,
+        at: now,
+        change: AlarmChange::Raised {
+            level,
+            hazard: rule.hazard,
+            title: rule.title.clone(),
+            action: rule.action.clone(),
+            grid: source.grid.clone(),
+            place: source.place,
+            shelved_until: track.shelf.filter(|until| *until > now),
+            // Whether another alarm explains it is found out by who sees all sources.
+            suppressed_by: None,
+            evidence,
+        },
+    };
+    track.alarm = Alarm::begin(&transition);
+    out.push(transition);
+}
+
+/// Ends a shelf whose time is over.
+pub(super) fn unshelve(track: &mut Track, now: Timestamp, out: &mut Vec<AlarmTransition>) {
+    if track.shelf.is_none_or(|until| now < until) {
+        return;
+    }
+    track.shelf = None;
+    if let Some(alarm) = track.alarm.as_mut().filter(|alarm| alarm.shelved_until.is_some()) {
+        out.push(next(alarm, AlarmChange::Unshelved { by: None }, now));
     }
 }
 

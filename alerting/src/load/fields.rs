@@ -26,6 +26,11 @@ impl<'n> Map<'n> {
         Some(self.entries.swap_remove(at).1)
     }
 
+    /// Whether a key is there, not yet taken out.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(k, _)| k.text == key)
+    }
+
     pub fn entries(&self) -> impl Iterator<Item = &(&'n yaml::Key, &'n Node)> {
         self.entries.iter()
     }

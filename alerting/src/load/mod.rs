@@ -2,7 +2,9 @@
 
 mod calendars;
 mod checks;
+mod composite;
 mod fields;
+mod relations;
 mod rules;
 
 use std::collections::HashMap;
@@ -67,6 +69,12 @@ pub(crate) fn load(files: &[(String, String)]) -> Result<Vec<Rule>, Vec<Problem>
             rules.push(rule);
         }
     }
+    // While a rule cannot be read, it cannot be said which ones are missing.
+    if parsed.iter().all(|(problems, _)| problems.is_empty()) {
+        let problems = &mut parsed.iter_mut().map(|(problems, _)| problems).collect::<Vec<_>>();
+        relations::check(&rules, problems);
+        composite::check(&rules, problems);
+    }
     let told: Vec<Problem> = parsed.into_iter().flat_map(|(problems, _)| problems.into_list()).collect();
     if told.is_empty() { Ok(rules) } else { Err(told) }
 }
@@ -128,6 +136,10 @@ fn version_of(rule: &Rule) -> Arc<str> {
         Trigger::Absent { reading, after, level, wait } => {
             text += &format!("absent {reading} {after:?} {} {wait:?}", level.as_str());
         }
+        Trigger::Composite(composite) => text += &composite.meaning(),
+    }
+    for cause in &rule.inhibited_by {
+        text += &format!(" inhibited by {} {}", cause.rule, cause.relation);
     }
     let digest = Sha256::digest(text.as_bytes());
     digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()

@@ -7,7 +7,7 @@ use model::alarm::Title;
 use model::{Hazard, Kind as SourceKind, Level, RuleId, SourceState};
 
 use super::fields::{File, Map, duration_of};
-use super::{Calendars, checks, version_of};
+use super::{Calendars, checks, composite, version_of};
 use crate::expr::Names;
 use crate::problem::{Pos, shown};
 use crate::rule::{After, LevelRule, OnMissing, Retained, Rule, Select, Trigger};
@@ -28,10 +28,18 @@ impl File<'_> {
             .required(&mut map, "hazard")
             .and_then(|node| self.one_of(node, Hazard::ALL.iter().map(|hazard| (hazard.as_str(), *hazard))));
         let about = self.required(&mut map, "about").and_then(|node| self.about(node));
-        let on = self.required(&mut map, "on").and_then(|node| self.on(node));
+        let several = composite::KEYS.iter().any(|key| map.has(key));
+        let on = self.required(&mut map, "on").and_then(|node| self.on(node, several));
         let hold = self.duration(map.take("hold"));
         let max_gap = map.take("max_gap").map(|node| self.duration(Some(node)));
         let on_missing = map.take("on_missing").map(|node| {
+            if several {
+                self.problems.add(
+                    node.at,
+                    "`on_missing` beside parts",
+                    "no such key: what is unknown counts for nothing",
+                );
+            }
             let words = [("hold", OnMissing::Hold), ("clear", OnMissing::Clear), ("raise", OnMissing::Raise)];
             self.one_of(node, words)
         });
@@ -39,7 +47,8 @@ impl File<'_> {
             .take("retained")
             .map(|node| self.one_of(node, [("ignored", Retained::Ignored), ("state", Retained::State)]));
         let only = map.take("only").map(|node| self.only(node, calendars));
-        let trigger = self.trigger(&mut map, on.as_ref());
+        let inhibited_by = self.inhibitors(map.take("inhibited_by"));
+        let trigger = if several { self.composite(&mut map) } else { self.trigger(&mut map, on.as_ref()) };
         self.nothing_left(map);
         let (on, trigger, (owner, action)) = (on?, trigger?, about?);
         let mut rule = Rule {
@@ -58,6 +67,7 @@ impl File<'_> {
             on_missing: on_missing.unwrap_or(Some(OnMissing::default()))?,
             retained: retained.unwrap_or(Some(Retained::default()))?,
             only: only.map_or(Some(None), |only| only.map(Some))?,
+            inhibited_by: inhibited_by?,
         };
         rule.version = version_of(&rule);
         Some(rule)
@@ -86,14 +96,19 @@ impl File<'_> {
         Some((owner?.to_owned(), action?))
     }
 
-    fn on(&mut self, node: &Node) -> Option<On> {
+    fn on(&mut self, node: &Node, several: bool) -> Option<On> {
         let mut map = self.map(node, "a mapping with `class` and `reading` or `state`")?;
-        let class = map.take("class").map(|node| self.text(node));
-        let kind = map
-            .take("kind")
-            .map(|node| self.one_of(node, [("camera", SourceKind::Camera), ("sensor", SourceKind::Sensor)]));
-        let condition = map.take("where").map(|node| self.condition(node, Names::SourceOnly));
+        let select = self.select(&mut map);
         let what = match (map.take("reading"), map.take("state")) {
+            (None, None) if several => Some(What::Anchor),
+            (Some(node), _) | (_, Some(node)) if several => {
+                self.problems.add(
+                    node.at,
+                    "a reading or state beside parts",
+                    "it in a part; `on` says where alarms stand",
+                );
+                None
+            }
             (Some(reading), None) => self.text(reading).map(|name| What::Reading(name.into())),
             (None, Some(states)) => self.states(states).map(What::States),
             _ => {
@@ -102,16 +117,25 @@ impl File<'_> {
             }
         };
         self.nothing_left(map);
+        Some(On { select: select?, what: what? })
+    }
+
+    /// Which sources: `class`, `kind`, `where`.
+    pub fn select(&mut self, map: &mut Map<'_>) -> Option<Select> {
+        let class = map.take("class").map(|node| self.text(node));
+        let kind = map
+            .take("kind")
+            .map(|node| self.one_of(node, [("camera", SourceKind::Camera), ("sensor", SourceKind::Sensor)]));
+        let condition = map.take("where").map(|node| self.condition(node, Names::SourceOnly));
         let class = class.map_or(Some(None), |class| class.map(Some))?;
-        let select = Select {
+        Some(Select {
             class: class.filter(|class| *class != "*").map(str::to_owned),
             kind: kind.map_or(Some(None), |kind| kind.map(Some))?,
             condition: condition.map_or(Some(None), |condition| condition.map(Some))?,
-        };
-        Some(On { select, what: what? })
+        })
     }
 
-    fn states(&mut self, node: &Node) -> Option<Vec<SourceState>> {
+    pub fn states(&mut self, node: &Node) -> Option<Vec<SourceState>> {
         let items = self.list(node, "a list of states, as [offline, silent]")?;
         let known = || SourceState::ALL.iter().map(|state| (state.as_str(), *state));
         let found: Vec<Option<SourceState>> = items.iter().map(|item| self.one_of(item, known())).collect();
@@ -146,6 +170,8 @@ impl File<'_> {
                 return Some(Trigger::State { states: states.clone(), level: level?, wait: wait? });
             }
             What::Reading(reading) => Arc::clone(reading),
+            // A rule over several sources is read elsewhere.
+            What::Anchor => return None,
         };
         if let Some(absent) = absent {
             self.refuse([("levels", levels), ("raise", raise), ("clear", clear)], "`absent`");
@@ -176,7 +202,7 @@ impl File<'_> {
         }
     }
 
-    fn level(&mut self, node: Option<&Node>, at: Pos) -> Option<Level> {
+    pub fn level(&mut self, node: Option<&Node>, at: Pos) -> Option<Level> {
         let Some(node) = node else {
             self.problems.add(at, "no `level`", "the level of the alarm");
             return None;
@@ -262,6 +288,8 @@ struct On {
 enum What {
     Reading(Arc<str>),
     States(Vec<SourceState>),
+    /// Its parts look at readings and states; this is where its alarm stands.
+    Anchor,
 }
 
 fn listens(trigger: &Trigger) -> Vec<Arc<str>> {
@@ -277,6 +305,7 @@ fn listens(trigger: &Trigger) -> Vec<Arc<str>> {
             names
         }
         Trigger::Absent { reading, .. } => vec![Arc::clone(reading)],
-        Trigger::State { .. } => Vec::new(),
+        // What a composite's parts listen to is known at their own sources.
+        Trigger::State { .. } | Trigger::Composite(_) => Vec::new(),
     }
 }
