@@ -44,6 +44,8 @@ use view::{Trouble, View};
 const MAX_SHELF: SignedDuration = SignedDuration::from_hours(8);
 /// The longest reason, in characters.
 const MAX_REASON_CHARS: usize = 500;
+/// The condition in the evidence with which alarms of a source end that is taken out of service.
+pub(crate) const OUT_OF_SERVICE: &str = "the source is out of service";
 /// What `ingest` says when a sensor's broker, not the sensor, is away.
 const BROKER_AWAY: &str = "broker_unreachable";
 
@@ -68,6 +70,8 @@ pub struct Engine {
     looks: Vec<(u32, u32)>,
     /// Per rule: how often it could not say, and the last value that did not fit.
     troubles: Vec<(u64, Option<String>)>,
+    /// When the next source is back in service.
+    returns_at: Option<Timestamp>,
     /// The latest moment it has heard of.
     clock: Timestamp,
 }
@@ -86,6 +90,7 @@ impl Engine {
             composites: Composites::default(),
             looks: Vec::new(),
             troubles: Vec::new(),
+            returns_at: None,
             clock: Timestamp::MIN,
         };
         engine.rebuild(Some(rules), sources, now);
@@ -166,6 +171,12 @@ impl Engine {
         loop {
             let edge = self.edges.first().copied().filter(|(at, _)| *at <= now);
             let look = self.deadlines.first().copied().filter(|(at, _, _)| *at <= now);
+            let first = edge.map(|(at, _)| at).into_iter().chain(look.map(|(at, _, _)| at)).min();
+            if let Some(at) = self.returns_at.filter(|at| *at <= first.unwrap_or(now)) {
+                let sources: Vec<Arc<Source>> = self.sources.iter().map(|known| Arc::clone(&known.source)).collect();
+                out.extend(self.rebuild(None, sources, at));
+                continue;
+            }
             match (edge, look) {
                 (Some((at, rule)), look) if look.is_none_or(|(other, _, _)| at <= other) => {
                     self.edges.pop_first();
@@ -182,7 +193,7 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let edge = self.edges.first().map(|(at, _)| *at);
         let look = self.deadlines.first().map(|(at, _, _)| *at);
-        edge.into_iter().chain(look).min()
+        edge.into_iter().chain(look).chain(self.returns_at.filter(|at| *at < Timestamp::MAX)).min()
     }
 
     /// Does what a person asks to an active alarm, or says why not.
@@ -275,6 +286,25 @@ impl Engine {
         self.sources[source as usize].bounds[bound as usize].track.as_deref_mut()
     }
 
+    /// The end of an alarm whose rule or source is gone, or whose source is out of service.
+    fn ended(&self, alarm: &mut Alarm, now: Timestamp) -> AlarmTransition {
+        let known = self.places.get(&alarm.source).map(|place| &self.sources[*place as usize]);
+        let out = known.is_some_and(|known| known.out_until.is_some());
+        let evidence = Evidence {
+            rule_version: alarm.evidence.rule_version.clone(),
+            condition: if out { OUT_OF_SERVICE } else { "the rule no longer watches this source" }.to_owned(),
+            value: None,
+            values: std::collections::BTreeMap::new(),
+            since: None,
+        };
+        next(alarm, AlarmChange::Cleared { evidence }, now)
+    }
+
+    /// The sources that no rule is about now, because the registry says so.
+    pub fn out_of_service(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.sources.iter().filter(|known| known.out_until.is_some()).map(|known| &known.source)
+    }
+
     /// Binds rules to sources; says which alarms have lost theirs.
     fn rebuild(
         &mut self,
@@ -303,7 +333,7 @@ impl Engine {
             let mut known = match old.remove(&source.id) {
                 Some(mut known) => {
                     kept.insert(source.id.clone(), Self::kept_of(&old_rules, &known));
-                    known.set_source(source);
+                    known.set_source(source, now);
                     known
                 }
                 None => Known::new(source, now),
@@ -316,7 +346,8 @@ impl Engine {
                     Some((rule.clone(), (Arc::clone(version), bound.track?)))
                 })
                 .collect();
-            for (number, rule) in self.rules.about(&known.source) {
+            let in_service = known.out_until.is_none();
+            for (number, rule) in self.rules.about(&known.source).filter(|_| in_service) {
                 let track = tracks.remove(&rule.id).map(|(version, mut track)| {
                     if version != rule.version {
                         track.timers.clear();
@@ -333,7 +364,8 @@ impl Engine {
         gone.sort_by(|a, b| a.id.cmp(&b.id));
         self.places = self.sources.iter().enumerate().map(|(at, known)| (known.source.id.clone(), at as u32)).collect();
         self.gather_composites(&mut kept);
-        let mut out: Vec<AlarmTransition> = gone.iter_mut().map(|alarm| ended(alarm, now)).collect();
+        self.returns_at = self.sources.iter().filter_map(|known| known.out_until).min();
+        let mut out: Vec<AlarmTransition> = gone.iter_mut().map(|alarm| self.ended(alarm, now)).collect();
         self.look_at_all(now, &mut out);
         out
     }
@@ -496,18 +528,8 @@ fn in_ms(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-/// The end of an alarm whose rule or source is gone.
-fn ended(alarm: &mut Alarm, now: Timestamp) -> AlarmTransition {
-    let evidence = Evidence {
-        rule_version: alarm.evidence.rule_version.clone(),
-        condition: "the rule no longer watches this source".to_owned(),
-        value: None,
-        values: std::collections::BTreeMap::new(),
-        since: None,
-    };
-    next(alarm, AlarmChange::Cleared { evidence }, now)
-}
-
+#[cfg(test)]
+mod service_tests;
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use model::{GridId, Kind, Owner, Place, PullMode, Source, SourceId};
+use model::{GridId, Kind, Owner, Place, PullMode, Source, SourceId, Timestamp};
 
 use crate::registry::{Credentials, SourceRow};
 
@@ -312,6 +312,12 @@ impl Row<'_> {
                     let (key, value) = (key.trim(), value.trim());
                     if key.starts_with("limits.") && value.parse::<f64>().is_err() {
                         self.wrong("tags", format!("found {part:?}, expected a number as limit"));
+                    }
+                    if key == "service" && value != "in" && !model::source::OUT_OF_SERVICE.contains(&value) {
+                        self.wrong("tags", format!("found {part:?}, expected service=in, out or maintenance"));
+                    }
+                    if key == "service_until" && value.parse::<Timestamp>().is_err() {
+                        self.wrong("tags", format!("found {part:?}, expected a time, as 2026-11-25T08:00:00+08:00"));
                     }
                     if tags.insert(key.to_owned(), value.to_owned()).is_some() {
                         self.wrong("tags", format!("found the key {key:?} twice"));

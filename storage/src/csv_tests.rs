@@ -38,7 +38,7 @@ fn every_bad_field_is_named_with_its_line() {
         "a/b,camera,street,n,police,g1,,,rtsp://h/x\n\
          c2,kamera,street,n,mayor,g1,200,29,rtsp://h/x\n\
          c3,camera,toilet,n,police,g1,,,rtsp://u:secret@h/x\n\
-         s1,sensor,smoke,n,police,g1,,,,,,,a/#/b,xml,,0,limits.x=high\n\
+         s1,sensor,smoke,n,police,g1,,,,,,,a/#/b,xml,,0,limits.x=high;service=off;service_until=soon\n\
          c4,camera,street,n,police,g1,,,http://h/x\n\
          c4,camera,street,n,police,g1,,,rtsp://h/x\n",
     );
@@ -53,7 +53,9 @@ fn every_bad_field_is_named_with_its_line() {
         "line 5, column topic",
         "line 5, column format",
         "line 5, column interval_s",
-        "line 5, column tags",
+        "line 5, column tags: found \"limits.x=high\"",
+        "found \"service=off\", expected service=in, out or maintenance",
+        "found \"service_until=soon\", expected a time",
         "line 6, column url",
         "line 7, column id: found \"c4\" a second time, first on line 6",
     ] {

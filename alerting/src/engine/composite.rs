@@ -255,7 +255,9 @@ impl Engine {
                 }
                 for (part, members) in group.parts.iter_mut().enumerate() {
                     let is_member = match &composite.parts[part].what {
-                        What::Reading { select, .. } | What::State { select, .. } => selects(select, &known.source),
+                        What::Reading { select, .. } | What::State { select, .. } => {
+                            known.out_until.is_none() && selects(select, &known.source)
+                        }
                         What::Alarm { rule, .. } => self
                             .rules
                             .find(rule)

@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub state: SourceState,
     /// Since when its broker cannot be reached: nobody can be silent then.
     pub blind: Option<Timestamp>,
+    /// Until when no rule is about it.
+    pub out_until: Option<Timestamp>,
     /// Since when the engine knows it.
     pub since: Timestamp,
     /// The rules that are about it, by rule.
@@ -75,6 +77,7 @@ impl Known {
     pub fn new(source: Arc<Source>, now: Timestamp) -> Self {
         let limits = limits_of(&source);
         Self {
+            out_until: source.out_of_service(now),
             source,
             limits,
             slots: Vec::new(),
@@ -86,9 +89,17 @@ impl Known {
         }
     }
 
-    /// Replaces its row in the registry.
-    pub fn set_source(&mut self, source: Arc<Source>) {
+    /// Replaces its row in the registry. When it is back in service, its silence meanwhile was no absence.
+    pub fn set_source(&mut self, source: Arc<Source>, now: Timestamp) {
         self.limits = limits_of(&source);
+        let was_out = self.out_until.is_some();
+        self.out_until = source.out_of_service(now);
+        if was_out && self.out_until.is_none() {
+            self.since = now;
+            for last in self.slots.iter_mut().filter_map(|slot| slot.live.as_mut()) {
+                last.received = last.received.max(now);
+            }
+        }
         self.source = source;
     }
 

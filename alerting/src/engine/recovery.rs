@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use model::{Alarm, AlarmChange, AlarmId, AlarmTransition, Observation, RuleId, Source, SourceId, Timestamp};
 
-use super::{Engine, Snapshot, ended};
+use super::{Engine, Snapshot};
 use crate::ruleset::RuleSet;
 
 /// An engine on its way back.
@@ -161,7 +161,7 @@ impl Recovery {
                     track.alarm = Some(alarm.clone());
                 }
                 // No rule over this source any more, or, by a fault of the past, a second alarm of one track.
-                _ => lost.push(ended(alarm, now)),
+                _ => lost.push(self.engine.ended(alarm, now)),
             }
         }
     }
