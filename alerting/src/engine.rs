@@ -7,6 +7,7 @@
 //! What goes on between one rule and one source is a track (`track.rs`); it exists only while something goes on, and
 //! has at most one deadline, so that 20,000 quiet sources cost nothing but their last values.
 
+mod explain;
 mod memory;
 mod recovery;
 mod snapshot;

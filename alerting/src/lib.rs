@@ -4,22 +4,27 @@
 //! (`outages`). The engine is pure: it owns no socket, task or clock. Does not belong here: how readings arrive (`ingest`),
 //! what becomes of an alarm (`command`), files on disk (`storage`), who may shelve what (`dashboard`).
 
+pub mod backtest;
 mod calendar;
 mod config;
 mod engine;
+pub mod explanation;
 mod expr;
 mod handle;
 mod info;
+pub mod lint;
 mod load;
 pub mod outages;
 mod problem;
 mod ready;
 mod rule;
 mod ruleset;
+pub mod testing;
 mod yaml;
 
 pub use config::Config;
 pub use engine::{Engine, Recovery, Snapshot};
+pub use explanation::{Explanation, NotKnown};
 pub use handle::{AlarmCommand, Handle, Refused, Request};
 pub use info::{LevelInfo, RuleInfo};
 pub use problem::Problem;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
 use crate::expr::Condition;
+use crate::problem::Pos;
 
 /// The most levels of a rule.
 pub(crate) const LEVELS: usize = Level::ALL.len();
@@ -54,6 +55,8 @@ impl RuleStatus {
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub id: RuleId,
+    /// Where it stands in its file.
+    pub at: Pos,
     pub status: RuleStatus,
     /// Hash of the meaning: equal for texts that differ in blanks, comments and order of keys only.
     pub version: Arc<str>,
@@ -121,6 +124,8 @@ pub(crate) struct LevelRule {
     pub wait: SignedDuration,
     /// The limits that `raise` or `clear` name.
     pub limits: Vec<Arc<str>>,
+    /// Where it stands in its file.
+    pub at: Pos,
 }
 
 /// What missing data means.
@@ -149,6 +154,11 @@ impl Rule {
     /// Whether its alarms are for nobody yet.
     pub fn is_shadow(&self) -> bool {
         self.status == RuleStatus::Shadow
+    }
+
+    /// How far back its conditions look.
+    pub fn reach(&self) -> SignedDuration {
+        SignedDuration::ZERO
     }
 
     /// How many levels it has.

@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 use crate::expr::{Env, Tri};
 use crate::load;
 use crate::problem::Problem;
-use crate::rule::{Rule, Select};
+use crate::rule::{Rule, RuleStatus, Select};
 
 /// Compiled rules, by id.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
 }
@@ -41,6 +41,20 @@ impl RuleSet {
             digest.update(format!("{} {}\n", rule.id, rule.version).as_bytes());
         }
         digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// One rule by itself, with what it needs of others; none for an unknown one.
+    pub fn alone(&self, rule: &RuleId) -> Option<Self> {
+        let number = self.find(rule)?;
+        Some(Self { rules: vec![self.at(number).clone()] })
+    }
+
+    /// The same rules, all in force but those given up: for a try, where nobody is told anyway.
+    pub fn in_force(mut self) -> Self {
+        for rule in self.rules.iter_mut().filter(|rule| rule.status != RuleStatus::Retired) {
+            rule.status = RuleStatus::Active;
+        }
+        self
     }
 
     pub(crate) fn at(&self, number: u32) -> &Rule {

@@ -171,6 +171,15 @@ impl Recovery {
 }
 
 impl Engine {
+    /// The hub was down between two moments, as at the end of a recovery: what lies between counts for nothing.
+    pub(crate) fn skip(&mut self, from: Timestamp, to: Timestamp) -> Vec<AlarmTransition> {
+        self.shift(to.duration_since(from));
+        let mut said = Vec::new();
+        self.clock = to.max(self.clock);
+        self.look_at_all(to, &mut said);
+        said
+    }
+
     /// Moves every running timer and every age by a time in which nothing could be heard.
     fn shift(&mut self, by: SignedDuration) {
         if by <= SignedDuration::ZERO {

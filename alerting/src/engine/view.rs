@@ -1,5 +1,7 @@
 //! One rule looking at one source at one moment: what holds, what follows.
 
+mod explain;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -11,6 +13,7 @@ use super::memory::{Known, shifted};
 use super::track::{Timer, Track, next};
 use crate::expr::{Condition, Env, Tri, TypeClash};
 use crate::rule::{After, LEVELS, OnMissing, Retained, Rule, Trigger};
+pub(super) use explain::not_watched;
 
 /// What the engine is told about a value that did not fit.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@
 mod compile;
 mod eval;
 mod kinds;
+mod names;
 mod threshold;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ use model::{Source, Value};
 
 pub(crate) use compile::Fault;
 pub(crate) use eval::{Env, Readings, Tri, TypeClash};
+pub(crate) use names::Named;
 pub(crate) use threshold::{Direction, Threshold};
 
 /// The longest expression, in bytes. The longest sensible one we know has 300.
@@ -53,6 +55,11 @@ impl Condition {
     pub fn compile(text: &str, names: Names) -> Result<Self, Vec<Fault>> {
         let root = compile::compile(text, names)?;
         Ok(Self { text: text.trim().into(), root })
+    }
+
+    /// The tree, for whoever reasons about it.
+    pub fn root(&self) -> &Node {
+        &self.root
     }
 
     /// As written in the rule.

@@ -9,12 +9,12 @@ use crate::problem::{Pos, Problems, shown};
 use crate::yaml::{self, Kind, Node, Style};
 
 /// A file under reading. Each method answers `None` when it has told a problem.
-pub(super) struct File<'p> {
+pub(crate) struct File<'p> {
     pub problems: &'p mut Problems,
 }
 
 /// A mapping whose keys are taken out one after another; what is left is unknown.
-pub(super) struct Map<'n> {
+pub(crate) struct Map<'n> {
     pub at: Pos,
     entries: Vec<(&'n yaml::Key, &'n Node)>,
     known: Vec<&'static str>,
@@ -69,7 +69,12 @@ impl File<'_> {
     pub fn required<'n>(&mut self, map: &mut Map<'n>, key: &'static str) -> Option<&'n Node> {
         let found = map.take(key);
         if found.is_none() {
-            self.problems.add(map.at, format!("no `{key}`"), format!("`{key}: ...`"));
+            let code = match key {
+                "owner" => "no-owner",
+                "action" => "no-action",
+                _ => "file",
+            };
+            self.problems.add_as(code, map.at, format!("no `{key}`"), format!("`{key}: ...`"));
         }
         found
     }
@@ -151,7 +156,7 @@ impl File<'_> {
 }
 
 /// `30s`, `5m`, `2h`, `1d`.
-pub(super) fn duration_of(text: &str) -> Option<SignedDuration> {
+pub(crate) fn duration_of(text: &str) -> Option<SignedDuration> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit_s = match &text[split..] {
         "s" => 1,

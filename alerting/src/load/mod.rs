@@ -2,7 +2,7 @@
 
 mod calendars;
 mod checks;
-mod fields;
+pub(crate) mod fields;
 mod rules;
 
 use std::collections::HashMap;
@@ -56,7 +56,8 @@ pub(crate) fn load(files: &[(String, String)]) -> Result<Vec<Rule>, Vec<Problem>
         for (rule, at) in found {
             if let Some((file, line)) = first.get(&rule.id) {
                 let expected = format!("another id (it is in {file}:{line})");
-                problems.add(at, format!("the rule {} a second time", shown(rule.id.as_str())), expected);
+                let found = format!("the rule {} a second time", shown(rule.id.as_str()));
+                problems.add_as("same-id", at, found, expected);
                 continue;
             }
             if rules.len() == MAX_RULES {

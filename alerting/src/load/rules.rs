@@ -48,6 +48,7 @@ impl File<'_> {
         let (on, trigger, about) = (on?, trigger?, about?);
         let mut rule = Rule {
             id: id?,
+            at: node.at,
             status: status.unwrap_or(Some(RuleStatus::default()))?,
             version: "".into(),
             file: Arc::clone(self.problems.file()),
@@ -178,7 +179,7 @@ impl File<'_> {
             return None;
         };
         let level = self.level(level, at);
-        let made = self.level_rule(raise, clear, level?, wait?)?;
+        let made = self.level_rule(raise, clear, level?, wait?, raise.at)?;
         checks::overlap(self.problems, &made, raise.at);
         Some(Trigger::Reading { reading, levels: vec![made] })
     }
@@ -243,7 +244,7 @@ impl File<'_> {
             given => self.duration(given),
         };
         self.nothing_left(map);
-        self.level_rule(raise?, clear, level, wait?)
+        self.level_rule(raise?, clear, level, wait?, node.at)
     }
 
     fn level_rule(
@@ -252,6 +253,7 @@ impl File<'_> {
         clear: Option<&Node>,
         level: Level,
         wait: SignedDuration,
+        at: Pos,
     ) -> Option<LevelRule> {
         let raise = self.condition(raise, Names::All);
         let clear = match clear {
@@ -265,7 +267,7 @@ impl File<'_> {
                 limits.push(Arc::clone(limit));
             }
         }
-        Some(LevelRule { level, raise, clear, wait, limits })
+        Some(LevelRule { level, raise, clear, wait, limits, at })
     }
 }
 
