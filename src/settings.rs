@@ -50,17 +50,23 @@ impl fmt::Display for BadConfig {
 
 impl std::error::Error for BadConfig {}
 
-/// Reads all rules of the folder; either all are good, or everything wrong is told.
-pub fn rules(dir: &Path) -> anyhow::Result<RuleSet> {
+/// The folder in the rules' folder for rules written in the console; one file a rule.
+pub const CONSOLE_RULES: &str = "console";
+
+/// Name and text of every rule file of the folder, those of the folder `console` in it included; in the order of names.
+pub fn rule_files(dir: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let problem = |origin: String, message: String| config::Problem { origin, line: None, key: String::new(), message };
     let unreadable = |path: &Path, error: &std::io::Error| {
         BadConfig(vec![problem(path.display().to_string(), format!("the rules cannot be read: {error}"))])
     };
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))? {
-        let path = entry.map_err(|error| unreadable(dir, &error))?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            paths.push(path);
+    let written = dir.join(CONSOLE_RULES);
+    for dir in [Some(dir), written.is_dir().then_some(written.as_path())].into_iter().flatten() {
+        for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))? {
+            let path = entry.map_err(|error| unreadable(dir, &error))?.path();
+            if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+                paths.push(path);
+            }
         }
     }
     paths.sort();
@@ -68,7 +74,12 @@ pub fn rules(dir: &Path) -> anyhow::Result<RuleSet> {
         Ok(text) => Ok((path.display().to_string(), text)),
         Err(error) => Err(unreadable(path, &error)),
     };
-    let files = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(paths.iter().map(read).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// Reads all rules of the folder; either all are good, or everything wrong is told.
+pub fn rules(dir: &Path) -> anyhow::Result<RuleSet> {
+    let files = rule_files(dir)?;
     let told = |problem: alerting::Problem| config::Problem {
         origin: problem.file,
         line: (problem.line > 0).then_some(problem.line),

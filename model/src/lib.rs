@@ -15,7 +15,6 @@ pub mod observation;
 pub mod source;
 pub mod standing;
 pub mod status;
-pub mod unit;
 
 pub use access::{Right, Role, Scope};
 pub use alarm::{Alarm, AlarmChange, AlarmTransition, Evidence};
@@ -29,4 +28,3 @@ pub use observation::{Observation, Quality, Reading, Value};
 pub use source::{Kind, Owner, Profile, PullMode, Source};
 pub use standing::Standing;
 pub use status::{SourceState, SourceStatus};
-pub use unit::Unit;
