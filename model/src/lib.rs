@@ -15,6 +15,7 @@ pub mod observation;
 pub mod source;
 pub mod standing;
 pub mod status;
+pub mod unit;
 
 pub use access::{Right, Role, Scope};
 pub use alarm::{Alarm, AlarmChange, AlarmTransition, Evidence};
@@ -23,8 +24,9 @@ pub use id::{AlarmId, GridId, IncidentId, RuleId, SourceId, UserId};
 pub use incident::{Actor, Incident, IncidentChange, IncidentTransition, Origin, Step, Verdict};
 pub use jiff::Timestamp;
 pub use level::{Hazard, Level};
-pub use log::{LogBody, LogEntry};
+pub use log::{LogBody, LogEntry, RuleChange, RuleStep};
 pub use observation::{Observation, Quality, Reading, Value};
 pub use source::{Kind, Owner, Profile, PullMode, Source};
 pub use standing::Standing;
 pub use status::{SourceState, SourceStatus};
+pub use unit::Unit;
