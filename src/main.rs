@@ -10,6 +10,7 @@ mod limits;
 mod log;
 mod pipeline;
 mod registry;
+mod rulebook;
 mod rules;
 mod settings;
 mod sources;
@@ -80,6 +81,28 @@ enum RulesCommand {
         /// The configuration file; its hub's registry is looked at too. hub.toml when there is one.
         #[arg(long)]
         config: Option<PathBuf>,
+    },
+    /// Tries a rule over the stored past, beside a running hub; the same engine over the same readings.
+    Backtest {
+        /// The rule's id.
+        rule: String,
+        /// A date, or a time with its zone.
+        #[arg(long, value_parser = rules::moment)]
+        from: jiff::Timestamp,
+        /// The same; now without.
+        #[arg(long, value_parser = rules::moment)]
+        to: Option<jiff::Timestamp>,
+        /// A rule file to be tried in place of the hub's.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// The whole report as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Alarms a day of one source beyond which limits are sought that calm it.
+        #[arg(long, default_value_t = 1.0)]
+        calm_per_day: f64,
+        #[command(flatten)]
+        config: Config,
     },
     /// Runs test files (docs/trying-rules.md); exits 0, 1 when a test fails, 64 when a file cannot be read.
     Test {
@@ -186,6 +209,10 @@ async fn main() -> ExitCode {
         Command::Rules(RulesCommand::Check { paths, strict, config }) => {
             let here = || std::path::Path::new("hub.toml").exists().then(|| PathBuf::from("hub.toml"));
             rules::check(&paths, config.or_else(here).as_deref(), strict).await
+        }
+        Command::Rules(RulesCommand::Backtest { rule, from, to, file, json, calm_per_day, config }) => {
+            let to = to.unwrap_or_else(jiff::Timestamp::now);
+            rules::backtest(&config.config, rules::Asked { rule, from, to, file, json, calm_per_day }).await
         }
         Command::Rules(RulesCommand::Test { paths }) => rules::test(&paths),
         Command::Sources(SourcesCommand::Import { file, dry_run, partial, grids, config }) => {

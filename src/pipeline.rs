@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cameras::Cameras;
 use crate::emergency::Emergencies;
 use crate::registry::Followers;
+use crate::rulebook::Rulebook;
 use crate::settings::Settings;
 use crate::warning::{Inputs, Warning};
 use crate::{cameras, intake, limits, settings, telemetry};
@@ -31,6 +32,8 @@ const DEAD_LETTERS: usize = 1_024;
 const STATUSES: usize = 4_096;
 /// Orders on their way to the desk; people wait for room.
 const ORDERS: usize = 256;
+/// What is asked of the engine about its rules; the rulebook waits for each answer.
+const RULES: usize = 16;
 /// Batches of kept observations on their way to the early warning; the intake waits, so the links hold back.
 const KEPT: usize = 64;
 /// All must have ended by then after SIGTERM.
@@ -103,7 +106,8 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     last.iter().for_each(|observation| feed.observation(observation));
 
     // kept observations, states of links, orders -> engine and desk -> log -> feed
-    let rules = settings::rules(&settings.alerting.rules_dir)?;
+    let files = settings::rule_files(&settings.alerting.rules_dir)?;
+    let rules = settings::compile(&files)?;
     let loaded = serde_json::json!({ "count": rules.len(), "version": rules.version() });
     audit_if_room(&storage, "rules.load", loaded).await?;
     let (command, orders) = command::Handle::channel(ORDERS);
@@ -111,9 +115,19 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     let (to_engine, kept) = mpsc::channel(KEPT);
     let (status, statuses) = mpsc::channel(STATUSES);
     let known = source_list.borrow().iter().cloned().collect();
+    let (rulebook, book_asks, told_book) = dashboard::rules::Handle::channel(ORDERS);
+    let (to_rules, asks) = mpsc::channel(RULES);
+    let loaded = (files, rules.clone());
     let (warning, figures) = Warning::load(rules, known, settings.desk, storage.clone(), feed.clone()).await?;
-    let inputs = Inputs { kept, statuses, orders, alarms: alarm_orders, sources: source_list.clone() };
+    let inputs = Inputs { kept, statuses, orders, alarms: alarm_orders, asks, sources: source_list.clone() };
     others.spawn(warning.run(inputs, rest.clone()));
+
+    // rule files, people -> rulebook -> engine; the past -> backtests
+    let (dir, engine) = (settings.alerting.rules_dir.clone(), to_rules);
+    let jobs = rulebook.jobs.clone();
+    let (book_sources, book_storage) = (source_list.clone(), storage.clone());
+    let book = Rulebook::new(dir, loaded, book_storage, book_sources, engine, told_book, jobs)?;
+    others.spawn(book.run(book_asks, rest.clone()));
 
     // sensors -> history -> ack
     let (out, messages) = mpsc::channel(INTAKE);
@@ -155,6 +169,7 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         metrics,
         alarms,
         rules: Arc::new(move || figures.get()),
+        rulebook,
         emergency,
         map_file: settings.town.map,
         rings: cameras.rings.clone(),

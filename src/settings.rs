@@ -79,14 +79,18 @@ pub fn rule_files(dir: &Path) -> anyhow::Result<Vec<(String, String)>> {
 
 /// Reads all rules of the folder; either all are good, or everything wrong is told.
 pub fn rules(dir: &Path) -> anyhow::Result<RuleSet> {
-    let files = rule_files(dir)?;
+    compile(&rule_files(dir)?)
+}
+
+/// As [`rules`], of files that are read.
+pub fn compile(files: &[(String, String)]) -> anyhow::Result<RuleSet> {
     let told = |problem: alerting::Problem| config::Problem {
         origin: problem.file,
         line: (problem.line > 0).then_some(problem.line),
         key: String::new(),
         message: format!("found {}, expected {}", problem.found, problem.expected),
     };
-    Ok(RuleSet::load(&files).map_err(|problems| BadConfig(problems.into_iter().map(told).collect()))?)
+    Ok(RuleSet::load(files).map_err(|problems| BadConfig(problems.into_iter().map(told).collect()))?)
 }
 
 /// Reads the file under the environment's overrides; relative paths in it are relative to it.

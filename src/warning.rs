@@ -12,15 +12,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alerting::{AlarmCommand, Engine, Refused};
+use alerting::{AlarmCommand, Engine, Explanation, NotKnown, Refused, RuleSet};
 use command::{Command, Desk, Refusal, RefusalCode, Request};
 use dashboard::Feed;
 use model::{
     Actor, Alarm, AlarmChange, AlarmId, AlarmTransition, Incident, IncidentId, IncidentTransition, LogBody,
-    Observation, Profile, Source, SourceId, SourceStatus, Timestamp,
+    Observation, Profile, RuleId, Source, SourceId, SourceStatus, Timestamp,
 };
 use storage::{HistorySeq, Storage};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -55,8 +55,18 @@ pub struct Inputs {
     pub orders: mpsc::Receiver<Request>,
     /// What people want of alarms.
     pub alarms: mpsc::Receiver<alerting::Request>,
+    /// What is asked about rules.
+    pub asks: mpsc::Receiver<Ask>,
     /// The registry.
     pub sources: watch::Receiver<Arc<Vec<Arc<Source>>>>,
+}
+
+/// What is asked of the engine about its rules.
+pub enum Ask {
+    /// Other rules, in one swap; answered when what follows from it is on disk.
+    Rules(RuleSet, oneshot::Sender<()>),
+    /// What a rule sees at a source now.
+    Explain(RuleId, SourceId, oneshot::Sender<Result<Explanation, NotKnown>>),
 }
 
 /// The rules with what they are doing, as the API tells them.
@@ -81,6 +91,8 @@ pub struct Warning {
     desk: Desk,
     /// Active alarms as the log tells them.
     alarms: BTreeMap<AlarmId, Alarm>,
+    /// The same of rules on trial: for the log and nobody else.
+    shadows: BTreeMap<AlarmId, Alarm>,
     /// The last observation that the engine has seen.
     seen: HistorySeq,
     /// The last row of the log that engine and desk hold.
@@ -139,6 +151,7 @@ impl Warning {
             }
             let wake = self.wake().min(snapshot_at).min(figures_at);
             let mut made = Made::default();
+            let mut swapped = None;
             tokio::select! {
                 biased;
                 Some(request) = inputs.orders.recv() => {
@@ -149,6 +162,19 @@ impl Warning {
                     self.alarm_order(request).await;
                     continue;
                 }
+                Some(ask) = inputs.asks.recv() => match ask {
+                    Ask::Rules(rules, done) => {
+                        let out = self.engine.replace_rules(rules, Timestamp::now());
+                        self.follow(out, None, &mut made);
+                        (swapped, figures_at) = (Some(done), Instant::now());
+                    }
+                    Ask::Explain(rule, source, reply) => {
+                        let now = Timestamp::now();
+                        let out = self.engine.tick(now);
+                        self.follow(out, None, &mut made);
+                        let _ = reply.send(self.engine.explain(&rule, &source, now));
+                    }
+                },
                 _ = inputs.statuses.recv_many(&mut told, BATCH), if statuses_may_come(&inputs.statuses) => {
                     told.drain(..).for_each(|status| self.status(&status, &mut made));
                 }
@@ -184,6 +210,9 @@ impl Warning {
                 // Not on disk and not shown: the history still has what caused it, and the next start finds it.
                 return;
             }
+            if let Some(done) = swapped {
+                let _ = done.send(());
+            }
         }
         self.snapshot().await;
         // The drain is over for observations; orders are answered until everything ends.
@@ -208,6 +237,7 @@ impl Warning {
     /// The alarm rows of what the engine said, and what the desk makes of it.
     fn follow(&mut self, out: Vec<AlarmTransition>, received: Option<Timestamp>, made: &mut Made) {
         for transition in out {
+            let Some(transition) = self.in_force(transition, made) else { continue };
             let alarm = match self.alarms.get_mut(&transition.alarm) {
                 Some(alarm) => {
                     alarm.apply(&transition);
@@ -230,6 +260,23 @@ impl Warning {
             made.incidents(self.desk.alarm(&alarm, &change, at));
             made.alarms.push(alarm);
         }
+    }
+
+    /// What a rule on trial says goes to the log and to nobody else.
+    fn in_force(&mut self, transition: AlarmTransition, made: &mut Made) -> Option<AlarmTransition> {
+        let begun = Alarm::begin(&transition).filter(|alarm| alarm.shadow);
+        if let Some(alarm) = begun {
+            metrics::counter!("gridward_shadow_alarms_total").increment(1);
+            self.shadows.insert(alarm.id.clone(), alarm);
+        } else {
+            let Some(alarm) = self.shadows.get_mut(&transition.alarm) else { return Some(transition) };
+            alarm.apply(&transition);
+            if !alarm.is_active() {
+                self.shadows.remove(&transition.alarm);
+            }
+        }
+        made.rows.push((Actor::Hub, LogBody::Shadow(transition)));
+        None
     }
 
     fn status(&mut self, status: &SourceStatus, made: &mut Made) {
@@ -366,6 +413,11 @@ impl Warning {
 
     async fn alarm_order(&mut self, request: alerting::Request) {
         let before = self.alarms.get(&request.alarm).cloned();
+        if before.is_none() {
+            // Rules on trial have alarms too, and nobody may touch those.
+            let _ = request.reply.send(Err(Refused::NotFound));
+            return;
+        }
         let answer = match (self.engine.command(&request.alarm, request.command, Timestamp::now()), before) {
             (Ok(transition), Some(before)) => {
                 let mut made = Made::default();

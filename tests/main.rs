@@ -15,6 +15,7 @@ mod metrics;
 mod mosquitto;
 mod oracle;
 mod outages;
+mod rules;
 mod sensor;
 mod sensors;
 mod socket;

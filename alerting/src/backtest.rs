@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 use model::{AlarmTransition, Observation, Reading, RuleId, Source, SourceId, SourceStatus, Timestamp};
 
 use crate::engine::Engine;
-use crate::explanation::NotKnown;
+use crate::explanation::{Explanation, NotKnown};
 use crate::rule::{After, Rule, Trigger};
 use crate::ruleset::RuleSet;
 
@@ -133,6 +133,17 @@ impl Backtest {
     /// How many readings it has seen.
     pub fn readings(&self) -> u64 {
         self.readings
+    }
+
+    /// The last moment of which it has heard.
+    pub fn seen_until(&self) -> Timestamp {
+        self.seen_until
+    }
+
+    /// What the rule sees at a source at a moment; no reading after it must have been seen.
+    pub fn explain(&mut self, source: &SourceId, at: Timestamp) -> Result<Explanation, NotKnown> {
+        self.said.extend(self.engine.tick(at));
+        self.engine.explain(&self.rule, source, at)
     }
 
     /// Ends the window: deadlines up to its end are run.

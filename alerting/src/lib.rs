@@ -7,6 +7,7 @@
 pub mod backtest;
 mod calendar;
 mod config;
+mod edit;
 mod engine;
 pub mod explanation;
 mod expr;
@@ -23,6 +24,7 @@ pub mod testing;
 mod yaml;
 
 pub use config::Config;
+pub use edit::{snippet, with_status};
 pub use engine::{Engine, Recovery, Snapshot};
 pub use explanation::{Explanation, NotKnown};
 pub use handle::{AlarmCommand, Handle, Refused, Request};

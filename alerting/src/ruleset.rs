@@ -57,6 +57,17 @@ impl RuleSet {
         self
     }
 
+    /// The ids of all rules, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &RuleId> {
+        self.rules.iter().map(|rule| &rule.id)
+    }
+
+    /// A rule's file, the line on which it begins, the hash of its meaning and where it is in its life.
+    pub fn place_of(&self, id: &RuleId) -> Option<(&str, usize, &str, RuleStatus)> {
+        let rule = self.at(self.find(id)?);
+        Some((&rule.file, rule.at.line, &rule.version, rule.status))
+    }
+
     pub(crate) fn at(&self, number: u32) -> &Rule {
         &self.rules[number as usize]
     }

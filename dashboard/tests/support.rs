@@ -96,6 +96,7 @@ pub async fn hub() -> Hub {
         feed: feed.clone(),
         metrics: recorder.handle(),
         rules: Arc::new(|| json!([])),
+        rulebook: dashboard::rules::Handle::channel(1).0,
         emergency: dashboard::emergency::Handle::channel(1).0,
         map_file: None,
         rings: rings.clone(),

@@ -1,6 +1,8 @@
 //! `gridward rules ...`: rules are checked, tested and tried over the past, beside a running hub or without one.
 
+mod backtest;
 mod check;
+pub mod replay;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use anyhow::Context;
 use model::Source;
 use storage::{Opener, Storage};
 
+pub use backtest::{Asked, backtest, moment};
 pub use check::{Found, check};
 pub use test::{BadTests, test};
 

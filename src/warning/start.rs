@@ -83,6 +83,7 @@ impl Warning {
             desk: Desk::from_log(config.clone(), log.incidents),
             config,
             engine,
+            shadows: log.shadows.into_iter().map(|alarm| (alarm.id.clone(), alarm)).collect(),
             alarms: log.alarms.into_iter().map(|alarm| (alarm.id.clone(), alarm)).collect(),
             seen: last.0,
             logged: log.last,
@@ -110,6 +111,8 @@ struct Read {
     incidents: Vec<model::IncidentTransition>,
     /// The active alarms.
     alarms: Vec<Alarm>,
+    /// Those of rules on trial.
+    shadows: Vec<Alarm>,
     /// Alarm transitions after the snapshot.
     after: Vec<AlarmTransition>,
     last: i64,
@@ -117,15 +120,21 @@ struct Read {
 }
 
 async fn read_log(storage: &Storage, after: i64) -> Result<Read, storage::Error> {
-    let mut read =
-        Read { incidents: Vec::new(), alarms: Vec::new(), after: Vec::new(), last: after, last_at: Timestamp::MIN };
+    let mut read = Read {
+        incidents: Vec::new(),
+        alarms: Vec::new(),
+        shadows: Vec::new(),
+        after: Vec::new(),
+        last: after,
+        last_at: Timestamp::MIN,
+    };
     let mut alarms: std::collections::HashMap<model::AlarmId, Alarm> = std::collections::HashMap::new();
     let each = |entry: LogEntry| {
         read.last = read.last.max(entry.seq);
         read.last_at = read.last_at.max(entry.at);
         match entry.body {
             LogBody::Incident(transition) => read.incidents.push(transition),
-            LogBody::Alarm(transition) => {
+            LogBody::Alarm(transition) | LogBody::Shadow(transition) => {
                 match alarms.get_mut(&transition.alarm) {
                     Some(alarm) => alarm.apply(&transition),
                     None => alarms.extend(Alarm::begin(&transition).map(|alarm| (alarm.id.clone(), alarm))),
@@ -137,10 +146,10 @@ async fn read_log(storage: &Storage, after: i64) -> Result<Read, storage::Error>
                     read.after.push(transition);
                 }
             }
-            LogBody::Audit(_) => {}
+            LogBody::Audit(_) | LogBody::Rule(_) => {}
         }
     };
     storage.log().replay(0, each).await?;
-    read.alarms = alarms.into_values().collect();
+    (read.shadows, read.alarms) = alarms.into_values().partition(|alarm| alarm.shadow);
     Ok(read)
 }

@@ -9,6 +9,7 @@ pub mod incidents;
 pub mod observations;
 pub mod outages;
 pub mod rates;
+pub mod rules;
 pub mod session;
 pub mod sources;
 pub mod town;

@@ -102,6 +102,22 @@ export type AlarmChange = {
   type: "fresh";
 };
 
+/** An alarm in few words. */
+export type AlarmFact = {
+  /** When it cleared; none when it stood at the end of the window. */
+  cleared_at?: string | null;
+  /** Its grid. */
+  grid: Id;
+  /** The level at which it was raised. */
+  level: Level;
+  /** The highest that it reached. */
+  peak: Level;
+  /** When it was raised. */
+  raised_at: string;
+  /** Where. */
+  source: Id;
+};
+
 /** Active alarms. */
 export type AlarmPage = {
   /** The gravest first, then the newest. */
@@ -155,6 +171,31 @@ export type BackendBody = {
 /** What a camera is to be read with. */
 export type BackendChoice = "auto" | "retina" | "ffmpeg";
 
+/** A backtest that was begun. */
+export type BacktestBegun = {
+  /** Its number. */
+  id: number;
+};
+
+/** What to try, over which time. */
+export type BacktestBody = {
+  /** Alarms a day of one source beyond which limits are sought that calm it; 1 without. */
+  calm_per_day?: number | null;
+  from: string;
+  /** A rule in the set, or of `text`; may be left out when the text holds one rule alone. */
+  rule?: string | null;
+  /** A rule file to be tried in place of the rules in force. */
+  text?: string | null;
+  /** At most 92 days after `from`, and not after now. */
+  to: string;
+};
+
+/** The backtests that run, wait, or have ended lately. */
+export type BacktestList = {
+  /** The newest first, without their reports. */
+  items: Job[];
+};
+
 /** A step of time summed up. */
 export type BucketView = {
   /** When it begins. */
@@ -167,6 +208,34 @@ export type BucketView = {
   max: number;
   /** The least value. */
   min: number;
+};
+
+/** A rule's calendar. */
+export type CalendarSight = {
+  /** Its name. */
+  name: string;
+  /** When that may change. */
+  next_edge?: string | null;
+  /** Whether the rule is in force. */
+  open: boolean;
+};
+
+/** What would calm a source. */
+export type Calm = {
+  /** Where the lowest level stands now. */
+  limit_now: number;
+  /** Where it would stand. */
+  limit_then: number;
+  /** By how much all limits of the rule would have to be moved; below zero for a rule that speaks when a value falls. */
+  move_by: number;
+  /** Alarms a day as the limits stand. */
+  per_day_now: number;
+  /** Alarms a day with the limits moved. */
+  per_day_then: number;
+  /** The source. */
+  source: Id;
+  /** Alarms a day that were asked for. */
+  wanted_per_day: number;
 };
 
 /** What may have failed. */
@@ -190,6 +259,16 @@ export type CauseView = {
   /** Whose. */
   owner: Owner;
   type: "owner";
+};
+
+/** A condition, asked. */
+export type ConditionSight = {
+  /** What it says; none when it cannot be said. */
+  holds?: boolean | null;
+  /** The names in it with their values. */
+  names: NameSight[];
+  /** As written in the rule. */
+  text: string;
 };
 
 /** A change of state. */
@@ -331,6 +410,55 @@ export type Evidence = {
   values?: Record<string, unknown>;
 };
 
+/** What a rule sees at a source. */
+export type Explanation = {
+  alarm?: Alarm | null;
+  /** The moment that is explained. */
+  at: string;
+  calendar?: CalendarSight | null;
+  /** Its levels, the lowest first; none when the rule does not watch the source. */
+  levels: LevelSight[];
+  /** The answer in sentences, the weightiest first. */
+  reasons: Reason[];
+  /** The rule. */
+  rule: Id;
+  /** Until when a person has put this rule aside for this source. */
+  shelved_until?: string | null;
+  /** The source. */
+  source: Id;
+  /** The state of the source's link. */
+  state: SourceState;
+  /** Where it is in its life. */
+  status: RuleStatus;
+  /** The answer in one word. */
+  verdict: Verdict;
+  /** Hash of its meaning. */
+  version: string;
+};
+
+/** One thing found. */
+export type Finding = {
+  /** What kind of finding, as `no-clear`. */
+  code: string;
+  /** Column in characters, from 1; 0 when the line as a whole is meant. */
+  column: number;
+  /** The file, as it was named to the loader. */
+  file: string;
+  /** Line, from 1; 0 when the file as a whole is meant. */
+  line: number;
+  rule?: Id | null;
+  /** How bad. */
+  severity: Severity;
+  /** In words. */
+  text: string;
+};
+
+/** What was found. */
+export type Findings = {
+  /** In the order of lines; nothing for a text that is good. */
+  items: Finding[];
+};
+
 /** Until when it is open. */
 export type GrantView = {
   until: string;
@@ -358,6 +486,16 @@ export type Hazard = "flood" | "fire" | "gas" | "geology" | "security" | "traffi
 
 /** What could be better about a stream that is well. */
 export type Hint = "long_gop" | "udp_to_tcp" | "ffmpeg_needed";
+
+/** Alarms raised in an hour. */
+export type HourCount = {
+  /** By the highest level that each reached. */
+  by_level: Record<string, number>;
+  /** When the hour begins. */
+  hour: string;
+  /** How many. */
+  raised: number;
+};
 
 /** The hub's own state. */
 export type HubView = {
@@ -533,17 +671,78 @@ export type IncidentView = Incident & {
   transitions: IncidentTransition[];
 };
 
+/** A backtest under way, or ended. */
+export type Job = {
+  /** Who asked for it. */
+  by: string;
+  /** Why it failed. */
+  error?: string | null;
+  /** From. */
+  from: string;
+  /** Its number. */
+  id: number;
+  /** How far it is, from 0 to 1. */
+  progress: number;
+  /** Readings seen so far. */
+  readings: number;
+  report?: Report | null;
+  /** The rule. */
+  rule: Id;
+  /** Where it is. */
+  state: JobState;
+  /** To. */
+  to: string;
+};
+
+/** Where a backtest is. */
+export type JobState = "waiting" | "running" | "done" | "failed" | "cancelled";
+
 /** Camera or sensor. */
 export type Kind = "camera" | "sensor";
 
 /** The four statutory warning levels, rising. In CAP 1.2: Minor, Moderate, Severe, Extreme. */
 export type Level = "blue" | "yellow" | "orange" | "red";
 
+/** A level of the rule at the source. */
+export type LevelSight = {
+  /** When it is over. */
+  clear: ConditionSight;
+  /** Seconds for which `raise` must hold. */
+  for_s: number;
+  /** Which. */
+  level: Level;
+  /** When it is raised. */
+  raise: ConditionSight;
+  timer?: TimerSight | null;
+};
+
+/** The load on a desk over a time. ISA-18.2 takes about 6 alarms an hour as good and 12 as the most; more than 10 in 10 minutes are a flood. */
+export type Load = {
+  /** Alarms raised. */
+  alarms: number;
+  /** Their share of all windows, in percent. */
+  flood_percent: number;
+  /** Windows of ten minutes with more than ten. */
+  flood_windows: number;
+  /** Hours of the clock with more than twelve. */
+  hours_over_12: number;
+  /** In an hour, on average. */
+  per_hour: number;
+  /** In the worst hour of the clock. */
+  worst_hour: number;
+  /** In the worst ten minutes, counted from the begin. */
+  worst_ten_minutes: number;
+};
+
 /** What a row tells. */
 export type LogBody = AlarmTransition & {
   kind: "alarm";
+} | AlarmTransition & {
+  kind: "shadow";
 } | IncidentTransition & {
   kind: "incident";
+} | RuleChange & {
+  kind: "rule";
 } | Audit & {
   kind: "audit";
 };
@@ -566,6 +765,42 @@ export type LogEntry = {
 export type LogIn = {
   password: string;
   username: string;
+};
+
+/** Alarms set beside the incidents of the same hazard that share a source or a grid. */
+export type Matched = {
+  /** Alarms that meet incidents found false or a nuisance, and none found true. */
+  false_alarms: number;
+  /** Incidents found true that no alarm meets; at most 20. */
+  missed: Id[];
+  /** Alarms that meet an incident without a verdict. */
+  open: number;
+  /** `true_alarms` of those judged, in percent; none while nothing was judged. */
+  precision?: number | null;
+  /** Those among them that an alarm meets, in percent; none when there was no such incident. */
+  recall?: number | null;
+  /** Alarms that meet an incident found true. */
+  true_alarms: number;
+  /** Incidents found true in the rule's own grids and hazard. */
+  true_incidents: number;
+  /** Alarms that meet no incident: nobody has judged them. */
+  unmatched: number;
+};
+
+/** A name in a condition. */
+export type NameSight = {
+  /** How old it is, in seconds. */
+  age_s?: number | null;
+  /** Why there is no usable value: `no_value`, `too_old`, `no_limit`, `no_tag`, `broker_away`. */
+  missing?: string | null;
+  /** As written. */
+  name: string;
+  /** The reading it stands for, when it is one. */
+  reading?: string | null;
+  /** When the value was received, of a reading. */
+  received_at?: string | null;
+  /** Its value; none when there is none. */
+  value?: unknown;
 };
 
 /** A camera that shows the place of an incident. */
@@ -764,19 +999,162 @@ export type RatesView = {
   owners: OwnerRates[];
 };
 
-/** A person's report. */
+/** A sentence of the answer. */
+export type Reason = {
+  /** What kind of sentence, as `waits`; the console translates it. */
+  key: string;
+  /** In English. */
+  text: string;
+  /** What stands in it. */
+  values: Record<string, unknown>;
+};
+
+/** What a reload came to. */
+export type Reloaded = {
+  /** Whether anything is another than before. */
+  changed: boolean;
+  /** How many rules there are. */
+  rules: number;
+  /** How long it took, in seconds. */
+  took_s: number;
+  /** Hash over their meaning. */
+  version: string;
+};
+
+/** What a rule would have said. */
 export type Report = {
-  grid: Id;
-  hazard: Hazard;
-  level: Level;
-  place?: Place | null;
-  source?: Id | null;
-  text?: string;
-  title: string;
+  /** The alarms, the oldest first; at most 5,000. */
+  alarms: AlarmFact[];
+  /** By hour of the clock (UTC); hours without one are left out. */
+  by_hour: HourCount[];
+  /** By the highest level that each reached. */
+  by_level: Record<string, number>;
+  /** By source, the noisiest first; at most 200. */
+  by_source: SourceCount[];
+  /** For the noisiest sources of a rule with limits: how far limits would have to be moved. */
+  calm: Calm[];
+  /** The window, from. */
+  from: string;
+  /** The load with this rule as tried, in place of what it said in the window if it was in force. */
+  load_after: Load;
+  /** The load on the desk as it was. */
+  load_before: Load;
+  /** What people found. */
+  matched: Matched;
+  /** In a day, on average. */
+  per_day: number;
+  /** Alarms raised in the window. */
+  raised: number;
+  /** Readings seen, those before the window with them. */
+  readings: number;
+  /** The rule. */
+  rule: Id;
+  /** Sources that the rule watches. */
+  sources: number;
+  /** Sources that raised at all. */
+  sources_raising: number;
+  /** Alarms that stood already when it began. */
+  standing: number;
+  /** The window, to. */
+  to: string;
+  /** Hash of its meaning. */
+  version: string;
+  /** Seconds of readings before the window. */
+  warm_up_s: number;
 };
 
 /** A role; each includes what is listed for it in [`Role::has`]. */
 export type Role = "viewer" | "responder" | "operator" | "lead" | "admin";
+
+/** A rule to be written. */
+export type RuleBody = {
+  /** Why; up to 500 characters. */
+  note?: string;
+  /** A whole rule file that holds this rule alone, and perhaps calendars. */
+  text: string;
+};
+
+/** A step in the life of a rule. */
+export type RuleChange = {
+  /** The rule. */
+  rule: Id;
+  /** Where it is in its life after the step: `draft`, `shadow`, `active`, `retired`. */
+  status: string;
+  /** The step. */
+  step: RuleStep;
+  /** Hash of its meaning after the step. */
+  version: string;
+};
+
+/** Where a rule is in its life. */
+export type RuleStatus = "draft" | "shadow" | "active" | "retired";
+
+/** What was done to a rule. */
+export type RuleStep = {
+  /** Why, in the author's words; may be empty. */
+  note: string;
+  /** The whole text. */
+  text: string;
+  type: "written";
+} | {
+  /** From. */
+  from: string;
+  /** Whether a lead went on without what a promotion asks for. */
+  overridden?: boolean;
+  /** What it rests on: `backtest` or `shadow`, for a promotion. */
+  proof?: string | null;
+  /** Why. */
+  reason: string;
+  /** The whole text after it. */
+  text: string;
+  type: "status_set";
+} | {
+  /** From. */
+  from: string;
+  /** In a day. */
+  per_day: number;
+  /** Alarms it would have raised. */
+  raised: number;
+  /** To. */
+  to: string;
+  type: "backtested";
+};
+
+/** A step in the life of a rule, as the log has it. */
+export type RuleStepView = {
+  /** When. */
+  at: string;
+  /** Who. */
+  by: Actor;
+  /** What, with the text of that version. */
+  change: RuleChange;
+  /** The row's number in the log. */
+  seq: number;
+};
+
+/** A rule's text and what was done to it. */
+export type RuleText = {
+  /** The file it stands in. */
+  file: string;
+  /** The rule. */
+  id: Id;
+  /** Where it is in its life. */
+  status: RuleStatus;
+  /** What was done to it, the oldest first. */
+  steps: RuleStepView[];
+  /** The text, a whole file that holds this rule alone. */
+  text: string;
+  /** Hash of its meaning. */
+  version: string;
+  /** Whether it may be written here; else its file is edited by hand, and the text may be copied under another id. */
+  writable: boolean;
+};
+
+/** A text to look at. */
+export type RuleTextBody = {
+  /** A whole rule file. */
+  text: string;
+};
 
 /** Which part of the town a caller may see. An empty list means no limit. */
 export type Scope = {
@@ -808,6 +1186,45 @@ export type SessionView = {
   town: string;
   /** Who. */
   user: UserView;
+};
+
+/** How bad a finding is. */
+export type Severity = "error" | "warning";
+
+/** What a rule said on trial in an hour. */
+export type ShadowHour = {
+  /** When the hour begins. */
+  hour: string;
+  /** Alarms raised. */
+  raised: number;
+};
+
+/** What a rule said on trial of a source. */
+export type ShadowSource = {
+  /** Alarms raised. */
+  raised: number;
+  /** The source. */
+  source: Id;
+};
+
+/** What a rule said on trial. */
+export type ShadowView = {
+  /** Alarms that stand. */
+  active: number;
+  /** The alarms, the newest first; at most 500. */
+  alarms: Alarm[];
+  /** By hour of the clock (UTC). */
+  by_hour: ShadowHour[];
+  /** By source, the noisiest first. */
+  by_source: ShadowSource[];
+  /** Whether older ones were left out. */
+  more: boolean;
+  /** Alarms raised. */
+  raised: number;
+  /** The rule. */
+  rule: Id;
+  /** When it first said something; none when it has not. */
+  since?: string | null;
 };
 
 /** For how long, and why. */
@@ -847,6 +1264,18 @@ export type Source = {
   unit?: string;
   /** Camera: main stream, `rtsp://host[:port]/path` or `rtsps://`, without credentials. Sensor: empty. */
   url?: string;
+};
+
+/** Alarms raised at a source. */
+export type SourceCount = {
+  /** How long they stood in all, within the window, in seconds. */
+  active_s: number;
+  /** In a day, on average. */
+  per_day: number;
+  /** How many. */
+  raised: number;
+  /** The source. */
+  source: Id;
 };
 
 /** A page of sources. */
@@ -892,6 +1321,15 @@ export type SourceView = Source & {
   statuses: SourceStatus[];
 };
 
+/** Where a rule goes. */
+export type StatusBody = {
+  /** Into force without trial or second person, on the caller's own account. */
+  override?: boolean;
+  /** Why; required, up to 500 characters. */
+  reason: string;
+  status: RuleStatus;
+};
+
 /** The seven steps 上报 受理 立案 派遣 处置 核查 结案; an incident stands at the last one done. */
 export type Step = "report" | "accept" | "file" | "dispatch" | "handle" | "verify" | "close";
 
@@ -929,6 +1367,16 @@ export type StreamFacts = {
   transport?: Transport | null;
   /** Width in pixels. */
   width: number;
+};
+
+/** How long a condition has held. */
+export type TimerSight = {
+  /** When it will have held long enough; none while it pauses. */
+  due?: string | null;
+  /** For how long it has held, gaps left out, in seconds. */
+  elapsed_s: number;
+  /** When it first held. */
+  since: string;
 };
 
 /** A short text in both languages of the console. */
@@ -974,5 +1422,5 @@ export type UserView = {
   scope: Scope;
 };
 
-/** What it turned out to be. */
-export type Verdict = "true" | "false" | "nuisance";
+/** The answer in one word. */
+export type Verdict = "raised" | "waiting" | "unknown" | "not_met" | "closed" | "not_watched";
