@@ -1,7 +1,7 @@
 //! Rules over observations: from conditions to alarms.
 //!
 //! Belongs here: rule files, conditions, calendars, timers, the life of alarms; what absences have in common
-//! (`outages`). The engine is pure: it owns no socket, task or clock. Does not belong here: how readings arrive (`ingest`),
+//! (`outages`); measures of the alarms themselves (`kpi`). The engine is pure: it owns no socket, task or clock. Does not belong here: how readings arrive (`ingest`),
 //! what becomes of an alarm (`command`), files on disk (`storage`), who may shelve what (`dashboard`).
 
 mod calendar;
@@ -10,6 +10,7 @@ mod engine;
 mod expr;
 mod handle;
 mod info;
+pub mod kpi;
 mod load;
 pub mod outages;
 mod problem;

@@ -34,6 +34,7 @@ fn raised(alarm: &str, source: &str, grid: &str, hazard: Hazard, level: Level, s
             hazard,
             title: Title { zh: "烟雾".into(), en: "smoke".into() },
             action: Title { zh: "看".into(), en: "look".into() },
+            owner: None,
             grid: grid.into(),
             place: Some(Place { lon: 106.0, lat: 29.0 }),
             shelved_until: None,

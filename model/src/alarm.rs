@@ -40,6 +40,9 @@ pub enum AlarmChange {
         title: Title,
         /// What the operator should do, as the rule says.
         action: Title,
+        /// Whose rule it is: the desk that has to act. None in rows of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
         /// The grid of the source.
         grid: GridId,
         /// Where the source stands.
@@ -165,7 +168,8 @@ pub struct Alarm {
 impl Alarm {
     /// Begins an alarm from its first transition; none unless that is [`AlarmChange::Raised`].
     pub fn begin(first: &AlarmTransition) -> Option<Self> {
-        let AlarmChange::Raised { level, hazard, title, action, grid, place, shelved_until, evidence } = &first.change
+        let AlarmChange::Raised { level, hazard, title, action, grid, place, shelved_until, evidence, .. } =
+            &first.change
         else {
             return None;
         };

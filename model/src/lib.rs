@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod alarm;
+pub mod flood;
 pub mod grid;
 pub mod id;
 pub mod incident;
@@ -18,6 +19,7 @@ pub mod status;
 
 pub use access::{Right, Role, Scope};
 pub use alarm::{Alarm, AlarmChange, AlarmTransition, Evidence};
+pub use flood::{Flood, FloodChange, FloodTransition};
 pub use grid::{Grid, Place};
 pub use id::{AlarmId, GridId, IncidentId, RuleId, SourceId, UserId};
 pub use incident::{Actor, Incident, IncidentChange, IncidentTransition, Origin, Step, Verdict};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, AlarmTransition, IncidentTransition, Timestamp};
+use crate::{Actor, AlarmTransition, FloodTransition, IncidentTransition, Timestamp};
 
 /// A row of the event log as it stands on disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub enum LogBody {
     Alarm(AlarmTransition),
     /// An incident moved.
     Incident(IncidentTransition),
+    /// A flood of alarms began or ended.
+    Flood(FloodTransition),
     /// Someone looked, logged in, exported, or changed what the hub is.
     Audit(Audit),
 }

@@ -93,7 +93,7 @@ impl Log {
         rows.iter().map(entry_of).collect()
     }
 
-    /// All rows about alarms and incidents after the row `after`, oldest first, handed to `each`.
+    /// All rows but audit rows after the row `after`, oldest first, handed to `each`.
     pub async fn replay(&self, mut after: i64, mut each: impl FnMut(LogEntry)) -> Result<(), Error> {
         loop {
             let rows = sqlx::query(
@@ -276,6 +276,7 @@ fn index_of(body: &LogBody) -> (&'static str, &str, &str) {
     match body {
         LogBody::Alarm(t) => ("alarm", t.alarm.as_str(), t.source.as_str()),
         LogBody::Incident(t) => ("incident", t.incident.as_str(), ""),
+        LogBody::Flood(t) => ("flood", t.desk.as_deref().unwrap_or_default(), ""),
         LogBody::Audit(a) => ("audit", &a.action, &a.subject),
     }
 }

@@ -249,6 +249,7 @@ impl View<'_> {
                 hazard: rule.hazard,
                 title: rule.title.clone(),
                 action: rule.action.clone(),
+                owner: Some(rule.owner.clone()),
                 grid: source.grid.clone(),
                 place: source.place,
                 shelved_until: track.shelf.filter(|until| *until > self.now),
