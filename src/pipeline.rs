@@ -111,7 +111,9 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     let (to_engine, kept) = mpsc::channel(KEPT);
     let (status, statuses) = mpsc::channel(STATUSES);
     let known = source_list.borrow().iter().cloned().collect();
-    let (warning, figures) = Warning::load(rules, known, settings.desk, storage.clone(), feed.clone()).await?;
+    let shifts = settings.shifts.shifts().map_err(|problems| anyhow::anyhow!("bad [shifts]: {problems:?}"))?;
+    let (warning, figures, kpis) =
+        Warning::load(rules, known, settings.desk, shifts, storage.clone(), feed.clone()).await?;
     let inputs = Inputs { kept, statuses, orders, alarms: alarm_orders, sources: source_list.clone() };
     others.spawn(warning.run(inputs, rest.clone()));
 
@@ -155,6 +157,7 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         metrics,
         alarms,
         rules: Arc::new(move || figures.get()),
+        kpis,
         emergency,
         map_file: settings.town.map,
         rings: cameras.rings.clone(),

@@ -24,6 +24,8 @@ pub struct Settings {
     pub alerting: alerting::Config,
     /// `[desk]`.
     pub desk: command::Config,
+    /// `[shifts]`.
+    pub shifts: alerting::kpi::ShiftConfig,
     /// `[town]`.
     pub town: Town,
 }
@@ -95,6 +97,8 @@ pub fn read(path: &Path) -> anyhow::Result<Settings> {
     let links = settings.mqtt.problems().into_iter().chain(settings.rtsp.problems());
     let mut found: Vec<_> = links.map(|p| problem(p.key, &p.found, p.expected)).collect();
     found.extend(settings.video.problems().into_iter().map(|p| problem(p.key, &p.found, p.expected)));
+    let shifts = settings.shifts.shifts().err().unwrap_or_default();
+    found.extend(shifts.into_iter().map(|p| problem(p.key, &p.found, p.expected)));
     if !found.is_empty() {
         return Err(BadConfig(found).into());
     }

@@ -5,6 +5,7 @@
 //! piece, and nothing is shown before it is there. While storage takes no writes the transitions wait here and are
 //! tried again each second; people are refused, states of links still reach the screens.
 
+mod measures;
 mod pieces;
 mod start;
 
@@ -90,6 +91,8 @@ pub struct Warning {
     storage: Storage,
     feed: Feed,
     figures: Figures,
+    /// Folds each row that is on disk.
+    kpis: alerting::kpi::Handle,
 }
 
 /// Transitions that belong together, with when what caused them came in.
@@ -127,7 +130,11 @@ impl Warning {
         self.snapshot().await;
         let mut changed = false;
         loop {
+            if !self.measure(&mut inputs, &token).await {
+                return;
+            }
             if figures_at <= Instant::now() {
+                self.tell_measures();
                 self.figures.set(serde_json::to_value(self.engine.rules()).unwrap_or_default());
                 figures_at = Instant::now() + FIGURES;
             }
@@ -200,7 +207,8 @@ impl Warning {
     /// When engine or desk next have something to do.
     fn wake(&self) -> Instant {
         let now = Timestamp::now();
-        let next = self.engine.next_deadline().into_iter().chain(self.desk.next_deadline()).min();
+        let flood = self.kpis.lock().next_deadline();
+        let next = self.engine.next_deadline().into_iter().chain(self.desk.next_deadline()).chain(flood).min();
         let wait = next.map_or(IDLE, |at| Duration::try_from(at.duration_since(now)).unwrap_or_default().min(IDLE));
         Instant::now() + wait
     }
@@ -289,6 +297,8 @@ impl Warning {
         if let Some(last) = entries.last() {
             self.logged = last.seq;
         }
+        let mut kpis = self.kpis.lock();
+        entries.iter().for_each(|entry| kpis.take(entry));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod commands;
 mod dice;
 mod durability;
 mod emergency;
+mod floods;
 mod hub;
 mod interface;
 mod layers;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use model::standing::leading;
 use model::{
-    Alarm, AlarmId, Grid, GridId, Incident, IncidentId, Kind, Observation, Profile, Reading, Source, SourceId,
+    Alarm, AlarmId, Flood, Grid, GridId, Incident, IncidentId, Kind, Observation, Profile, Reading, Source, SourceId,
     SourceState, SourceStatus, Timestamp,
 };
 use tokio::sync::watch;
@@ -43,6 +43,8 @@ pub enum Change {
     Reading(Arc<Observation>),
     /// The hub's own health.
     Hub(Arc<serde_json::Value>),
+    /// Floods of alarms that are on: all of them.
+    Floods(Arc<Vec<Flood>>),
     /// Something everyone in the scope of the source should know, as a break-glass.
     Notice(Arc<Notice>),
 }
@@ -78,6 +80,7 @@ enum Mark {
     Status(SourceId, Option<Profile>),
     Reading(SourceId, Reading),
     Hub,
+    Floods,
 }
 
 #[derive(Default)]
@@ -91,6 +94,7 @@ struct State {
     statuses: HashMap<SourceId, BTreeMap<Option<Profile>, Arc<SourceStatus>>>,
     readings: HashMap<SourceId, BTreeMap<Reading, Arc<Observation>>>,
     hub: Arc<serde_json::Value>,
+    floods: Arc<Vec<Flood>>,
     marked: HashSet<Mark>,
     pending: Vec<Change>,
     deltas: VecDeque<Delta>,
@@ -112,6 +116,8 @@ pub struct Snapshot {
     pub statuses: Vec<Arc<SourceStatus>>,
     /// The hub's health.
     pub hub: Arc<serde_json::Value>,
+    /// Floods of alarms that are on, the hub's first.
+    pub floods: Arc<Vec<Flood>>,
 }
 
 impl Default for Feed {
@@ -199,6 +205,16 @@ impl Feed {
         state.change(Mark::Hub, Change::Hub(hub));
     }
 
+    /// The floods of alarms that are on, all of them; telling the same again changes nothing.
+    pub fn floods(&self, floods: Vec<Flood>) {
+        let mut state = self.lock();
+        if *state.floods != floods {
+            state.floods = Arc::new(floods);
+            let floods = Arc::clone(&state.floods);
+            state.change(Mark::Floods, Change::Floods(floods));
+        }
+    }
+
     /// A message to everyone who sees the source.
     pub fn notice(&self, notice: Notice) {
         self.lock().pending.push(Change::Notice(Arc::new(notice)));
@@ -268,6 +284,7 @@ impl Feed {
             alarms: state.alarms.values().cloned().collect(),
             statuses: state.statuses.values().flat_map(|by| by.values().cloned()).collect(),
             hub: Arc::clone(&state.hub),
+            floods: Arc::clone(&state.floods),
         }
     }
 
@@ -352,6 +369,7 @@ fn mark_of(change: &Change) -> Option<Mark> {
         Change::Status(status) => Some(Mark::Status(status.source.clone(), status.profile)),
         Change::Reading(o) => Some(Mark::Reading(o.source.clone(), Arc::clone(&o.reading))),
         Change::Hub(_) => Some(Mark::Hub),
+        Change::Floods(_) => Some(Mark::Floods),
         Change::Notice(_) => None,
     }
 }

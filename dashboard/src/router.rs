@@ -51,6 +51,8 @@ fn api() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(r::alarms::acknowledge))
         .routes(routes!(r::alarms::shelve))
         .routes(routes!(r::alarms::unshelve))
+        .routes(routes!(r::kpis::show))
+        .routes(routes!(r::kpis::csv))
         .routes(routes!(r::incidents::list, r::incidents::report))
         .routes(routes!(r::incidents::one))
         .routes(routes!(r::incidents::cameras))

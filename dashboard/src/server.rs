@@ -32,6 +32,8 @@ pub struct Deps {
     pub metrics: PrometheusHandle,
     /// Lists the rules with their state, as JSON.
     pub rules: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// The measures of the alarms.
+    pub kpis: alerting::kpi::Handle,
     /// Emergency mode.
     pub emergency: crate::emergency::Handle,
     /// The base map as GeoJSON, if there is one.
@@ -63,6 +65,7 @@ pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std:
         feed: deps.feed,
         metrics: deps.metrics,
         rules: deps.rules,
+        kpis: deps.kpis,
         emergency: deps.emergency,
         map_file: deps.map_file,
         started: Instant::now(),

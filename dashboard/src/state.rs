@@ -27,6 +27,7 @@ pub struct AppState {
     pub(crate) feed: Feed,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) rules: std::sync::Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    pub(crate) kpis: alerting::kpi::Handle,
     pub(crate) emergency: crate::emergency::Handle,
     pub(crate) map_file: Option<std::path::PathBuf>,
     pub(crate) started: Instant,

@@ -28,6 +28,7 @@ pub struct Hub {
     pub feed: dashboard::Feed,
     pub rings: Rings,
     pub token: CancellationToken,
+    pub kpis: alerting::kpi::Handle,
 }
 
 pub fn source(id: &str, grid: &str, owner: Owner) -> Source {
@@ -88,6 +89,7 @@ pub async fn hub() -> Hub {
             let _ = request.reply.send(answer);
         }
     });
+    let kpis = alerting::kpi::Handle::new(alerting::kpi::Kpis::new(Timestamp::now()), Default::default());
     let recorder = PrometheusBuilder::new().build_recorder();
     let deps = dashboard::Deps {
         storage: storage.clone(),
@@ -96,6 +98,7 @@ pub async fn hub() -> Hub {
         feed: feed.clone(),
         metrics: recorder.handle(),
         rules: Arc::new(|| json!([])),
+        kpis: kpis.clone(),
         emergency: dashboard::emergency::Handle::channel(1).0,
         map_file: None,
         rings: rings.clone(),
@@ -104,7 +107,7 @@ pub async fn hub() -> Hub {
     let token = CancellationToken::new();
     let config = dashboard::Config { bind: SocketAddr::from(([127, 0, 0, 1], 0)), ..dashboard::Config::default() };
     let server = dashboard::start(config, deps, token.clone()).await.unwrap();
-    Hub { _dir: dir, addr: server.addr, storage, feed, rings, token }
+    Hub { _dir: dir, addr: server.addr, storage, feed, rings, token, kpis }
 }
 
 /// What a request was answered with.

@@ -26,23 +26,44 @@ fn bit(step: Step) -> u8 {
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     id: IncidentId,
-    pub desk: u8,
-    pub level: Level,
-    pub reported_ms: i64,
+    desk: u8,
+    level: Level,
+    reported_ms: i64,
     /// Milliseconds from the report.
-    pub acknowledged: Option<i64>,
-    pub dispatched: Option<i64>,
-    pub closed: Option<i64>,
+    acknowledged: Option<i64>,
+    dispatched: Option<i64>,
+    closed: Option<i64>,
     done: u8,
     late: u8,
     /// Numbers of its alarms in the ring.
     alarms: Vec<u64>,
 }
 
-impl Case {
+/// What a report needs of an incident.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CaseFigures {
+    pub desk: u8,
+    pub level: Level,
+    /// Milliseconds from the report.
+    pub acknowledged: Option<i64>,
+    pub dispatched: Option<i64>,
+    pub closed: Option<i64>,
     /// Steps with a limit that are done or late, and those that are late.
-    pub fn limits(&self) -> (u32, u32) {
-        ((self.done | self.late).count_ones(), self.late.count_ones())
+    pub steps: u32,
+    pub late: u32,
+}
+
+impl Case {
+    fn figures(&self) -> CaseFigures {
+        CaseFigures {
+            desk: self.desk,
+            level: self.level,
+            acknowledged: self.acknowledged,
+            dispatched: self.dispatched,
+            closed: self.closed,
+            steps: (self.done | self.late).count_ones(),
+            late: self.late.count_ones(),
+        }
     }
 }
 
@@ -122,9 +143,9 @@ impl Cases {
     }
 
     /// Incidents reported from `from_s` and before `to_s`, in the order of their report.
-    pub fn between(&self, from_s: i64, to_s: i64) -> impl Iterator<Item = &Case> {
+    pub fn between(&self, from_s: i64, to_s: i64) -> impl Iterator<Item = CaseFigures> {
         let span = from_s * 1_000..to_s * 1_000;
-        self.ring.iter().filter(move |case| span.contains(&case.reported_ms))
+        self.ring.iter().filter(move |case| span.contains(&case.reported_ms)).map(Case::figures)
     }
 
     /// Incidents that are kept.

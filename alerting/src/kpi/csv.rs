@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::cause::Cause;
-use super::report::{ByLevel, Period, Report};
+use super::report::{ByLevel, KpiPeriod, KpiReport};
 use super::shifts::Shift;
 
 const LEVELS: [&str; 4] = ["red", "orange", "yellow", "blue"];
 
-impl Report {
+impl KpiReport {
     /// The periods, the first line names the columns.
     pub fn csv(&self) -> String {
         let mut columns: Vec<String> = ["from", "to", "shift", "covered_h", "alarms"].map(str::to_owned).to_vec();
@@ -26,7 +26,7 @@ impl Report {
     }
 }
 
-fn line(period: &Period) -> Vec<String> {
+fn line(period: &KpiPeriod) -> Vec<String> {
     let shift = match period.shift {
         Some(Shift::Day) => "day",
         Some(Shift::Night) => "night",

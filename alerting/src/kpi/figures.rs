@@ -6,16 +6,18 @@ use model::{Level, RuleId, SourceId, Timestamp, Verdict};
 
 use super::cause::Cause;
 use super::desk::{Desk, WINDOW_S, second};
-use super::fold::{ALL, Kpis};
+use super::fold::Kpis;
 use super::hours::{HOUR_S, Hour, KEPT_HOURS};
 use super::lines::{self, Kpi};
+use super::picture::Picture;
+use super::raises::Pair;
 use super::report::{
-    CameraFigures, FloodSpan, Judged, LevelTimes, Limits, Noisy, NowFigures, OpcUa, Period, Report, RuleFigures,
-    ShiftFigures, Took,
+    CameraFigures, FloodSpan, KpiJudged, KpiPeriod, KpiReport, LevelTimes, LimitsKept, Noisy, NowFigures, OpcUa,
+    RuleFigures, ShiftFigures, Took,
 };
 use super::shifts::{By, Shift, Shifts, Stretch};
 
-const DAY_S: f64 = 86_400.0;
+const DAY_S: i64 = 86_400;
 /// An hour with more alarms is past what a person reads.
 const BUSY_HOUR: u32 = 30;
 const TOP: usize = 10;
@@ -73,12 +75,12 @@ impl Scope<'_> {
         ((to * HOUR_S).min(self.clock_s) - (from * HOUR_S).max(self.began_s)).max(0)
     }
 
-    fn period(&self, stretch: Stretch) -> Period {
+    fn period(&self, stretch: Stretch) -> KpiPeriod {
         let Stretch { from, to, shift } = stretch;
         let (sum, covered_s) = (self.desk.hours.sum(from, to), self.covered_s(from, to));
         let per_hour = rate(sum.all_raised(), covered_s, HOUR_S);
         let suppressed = Cause::ALL.iter().zip(sum.suppressed).filter(|(_, count)| *count > 0);
-        Period {
+        KpiPeriod {
             from: second(from * HOUR_S),
             to: second(to * HOUR_S),
             shift,
@@ -113,7 +115,7 @@ impl Scope<'_> {
             }
         }
         let share = |count: u32, each_s: i64| rate(count, covered_s, each_s).map(|share| share.min(1.0));
-        let measured = covered_s >= SHORTEST_S;
+        let measured = covered_s > 0;
         let count = |count: u32| measured.then_some(f64::from(count));
         let all = sum.all_raised();
         let of_all = |part: u32| (all > 0).then(|| f64::from(part) / f64::from(all));
@@ -137,25 +139,20 @@ impl Scope<'_> {
 
 impl Kpis {
     /// The report that is asked for, as of the last look at the clock.
-    pub fn report(&self, query: &Query, shifts: &Shifts, cameras: &dyn Cameras) -> Result<Report, NoReport> {
-        let number = match &query.desk {
-            None => ALL,
-            Some(name) => self.desk(name).ok_or_else(|| NoReport::NoSuchDesk(name.clone()))?,
-        };
-        let from = query.from.as_second().div_euclid(HOUR_S);
-        let to = (query.to.as_second() + HOUR_S - 1).div_euclid(HOUR_S);
-        if query.to <= query.from {
-            return Err(NoReport::Empty);
-        }
-        if to - from > KEPT_HOURS + 1 {
-            return Err(NoReport::TooLong);
-        }
-        let desk = &self.desks[usize::from(number)];
+    pub fn report(&self, query: &Query, shifts: &Shifts, cameras: &dyn Cameras) -> Result<KpiReport, NoReport> {
+        Ok(self.picture(query)?.report(shifts, cameras))
+    }
+}
+
+impl Picture {
+    /// The report.
+    pub fn report(&self, shifts: &Shifts, cameras: &dyn Cameras) -> KpiReport {
+        let (desk, from, to) = (&self.desk, self.from, self.to);
         let scope = Scope { desk, from, to, began_s: self.began_s, clock_s: self.clock_s };
         let whole = Stretch { from, to, shift: None };
-        let periods: Vec<Period> =
-            shifts.stretches(query.by, from, to).into_iter().map(|stretch| scope.period(stretch)).collect();
-        let counts = Counts::of(self, number, from, to);
+        let periods: Vec<KpiPeriod> =
+            shifts.stretches(self.by, from, to).into_iter().map(|stretch| scope.period(stretch)).collect();
+        let counts = Counts::of(self);
         let total = scope.period(whole);
         let covered_s = scope.covered_s(from, to);
         let top = counts.top(self, total.alarms);
@@ -167,17 +164,17 @@ impl Kpis {
             lines::PER_CAMERA.of(counts.per_camera(covered_s, cameras)),
             lines::LIMITS_KEPT.of((limits.steps > 0).then(|| 1.0 - f64::from(limits.late) / f64::from(limits.steps))),
         ]);
-        Ok(Report {
+        KpiReport {
             from: second(from * HOUR_S),
             to: second(to * HOUR_S),
             covered_h: total.covered_h,
-            desk: query.desk.clone(),
-            desks: self.desks.iter().filter_map(|desk| desk.name.clone()).collect(),
-            by: query.by,
+            desk: desk.name.clone(),
+            desks: self.names.iter().flatten().cloned().collect(),
+            by: self.by,
             zone: shifts.zone_name(second(self.clock_s)),
             day_shift: shifts.day_text(),
-            opc_ua: self.opc_ua(&scope, number, &total, &counts),
-            now: self.now_figures(number),
+            opc_ua: self.opc_ua(&scope, &total, &counts),
+            now: self.now_figures(),
             shifts: shift_figures(&scope, shifts),
             floods: floods(desk, from, to),
             rules: counts.rules(),
@@ -188,11 +185,11 @@ impl Kpis {
             periods,
             top,
             limits,
-        })
+        }
     }
 
-    fn opc_ua(&self, scope: &Scope<'_>, number: u8, total: &Period, counts: &Counts) -> OpcUa {
-        let (sum, now) = (scope.desk.hours.sum(scope.from, scope.to), self.now(number));
+    fn opc_ua(&self, scope: &Scope<'_>, total: &KpiPeriod, counts: &Counts) -> OpcUa {
+        let (sum, now) = (scope.desk.hours.sum(scope.from, scope.to), self.now);
         // What is active now counts so far, when the report reaches until now.
         let is_current = scope.to * HOUR_S >= self.clock_s;
         let so_far = |ended: i64, now: i64| ended.max(if is_current { now } else { 0 }) as f64;
@@ -205,12 +202,12 @@ impl Kpis {
             average_alarm_rate: rate(total.alarms, scope.covered_s(scope.from, scope.to), WINDOW_S).unwrap_or(0.0),
             maximum_active_state: so_far(sum.longest_active_ms, now.longest_active_ms),
             maximum_un_ack: so_far(sum.longest_unacknowledged_ms, now.longest_unacknowledged_ms),
-            maximum_re_alarm_count: counts.pairs.values().map(|pair| pair.alarms - 1).max().unwrap_or(0),
+            maximum_re_alarm_count: counts.pairs.iter().map(|pair| pair.alarms.saturating_sub(1)).max().unwrap_or(0),
         }
     }
 
-    fn now_figures(&self, number: u8) -> NowFigures {
-        let (desk, now) = (&self.desks[usize::from(number)], self.now(number));
+    fn now_figures(&self) -> NowFigures {
+        let (desk, now) = (&self.desk, self.now);
         let (last_10_min, last_hour) = desk.rates();
         NowFigures {
             at: second(self.clock_s),
@@ -225,9 +222,15 @@ impl Kpis {
     }
 }
 
-/// How many in `each_s` seconds; none of less than a minute.
+/// How many in `each_s` seconds; none of less than a minute. Of less than that time it is what there was: three alarms in
+/// a hub's first minute are not a hundred and eighty an hour.
 fn rate(count: u32, covered_s: i64, each_s: i64) -> Option<f64> {
-    (covered_s >= SHORTEST_S).then(|| f64::from(count) * each_s as f64 / covered_s as f64)
+    (covered_s >= SHORTEST_S).then(|| f64::from(count) * each_s as f64 / covered_s.max(each_s) as f64)
+}
+
+/// Alarms in 45 days, of a day at least.
+fn in_45_days(count: u32, covered_s: i64) -> f64 {
+    f64::from(count) * (KEPT_HOURS * HOUR_S) as f64 / covered_s.max(DAY_S) as f64
 }
 
 fn shift_figures(scope: &Scope<'_>, shifts: &Shifts) -> Vec<ShiftFigures> {
@@ -290,8 +293,8 @@ impl Tally {
         (self.judged > 0).then(|| f64::from(self.judged_false) / f64::from(self.judged))
     }
 
-    fn told(&self) -> Judged {
-        Judged {
+    fn told(&self) -> KpiJudged {
+        KpiJudged {
             alarms: self.alarms,
             judged: self.judged,
             judged_false: self.judged_false,
@@ -304,69 +307,68 @@ impl Tally {
 /// What the rings say about the time of a report: one walk over each.
 struct Counts {
     /// By the number of rule and source.
-    pairs: HashMap<u32, Tally>,
+    pairs: Vec<Tally>,
     rules: BTreeMap<RuleId, Tally>,
     sources: BTreeMap<SourceId, Tally>,
     all: Tally,
     /// Seconds by level: until acknowledged, dispatched, closed; and incidents.
     times: [(u32, [Vec<f64>; 3]); 4],
-    limits: Limits,
+    limits: LimitsKept,
 }
 
 impl Counts {
-    fn of(kpis: &Kpis, desk: u8, from: i64, to: i64) -> Self {
-        let (from_s, to_s) = (from * HOUR_S, to * HOUR_S);
+    fn of(picture: &Picture) -> Self {
         let mut counts = Self {
-            pairs: HashMap::new(),
+            pairs: vec![Tally::default(); picture.pairs.len()],
             rules: BTreeMap::new(),
             sources: BTreeMap::new(),
             all: Tally::default(),
             times: Default::default(),
-            limits: Limits { steps: 0, late: 0 },
+            limits: LimitsKept { steps: 0, late: 0 },
         };
-        for (raise, pair) in kpis.raises.between(from_s, to_s) {
-            if desk == ALL || pair.desk == desk {
-                counts.pairs.entry(raise.pair).or_default().add(raise.verdict);
-            }
+        for raise in &picture.raises {
+            counts.pairs[raise.pair as usize].add(raise.verdict);
         }
         // Fewer pairs than raises have texts to be compared.
-        for (number, tally) in &counts.pairs {
-            let Some(pair) = kpis.raises.pair(*number) else { continue };
-            counts.rules.entry(pair.rule.clone()).or_default().merge(tally);
-            counts.sources.entry(pair.source.clone()).or_default().merge(tally);
+        let (mut rules, mut sources) = (HashMap::<&RuleId, Tally>::new(), HashMap::<&SourceId, Tally>::new());
+        for (pair, tally) in raised(picture, &counts.pairs) {
+            rules.entry(&pair.rule).or_default().merge(tally);
+            sources.entry(&pair.source).or_default().merge(tally);
             counts.all.merge(tally);
         }
-        for case in kpis.cases.between(from_s, to_s) {
-            if desk != ALL && case.desk != desk {
-                continue;
-            }
+        counts.rules = rules.into_iter().map(|(rule, tally)| (rule.clone(), tally)).collect();
+        counts.sources = sources.into_iter().map(|(source, tally)| (source.clone(), tally)).collect();
+        for case in &picture.cases {
             let (incidents, times) = &mut counts.times[case.level as usize];
             *incidents += 1;
             for (all, took) in times.iter_mut().zip([case.acknowledged, case.dispatched, case.closed]) {
                 all.extend(took.map(|ms| ms as f64 / 1_000.0));
             }
-            let (steps, late) = case.limits();
-            counts.limits.steps += steps;
-            counts.limits.late += late;
+            counts.limits.steps += case.steps;
+            counts.limits.late += case.late;
         }
         counts
     }
 
-    fn top(&self, kpis: &Kpis, all: u32) -> Vec<Noisy> {
-        let mut pairs: Vec<_> =
-            self.pairs.iter().filter_map(|(number, tally)| Some((kpis.raises.pair(*number)?, tally))).collect();
-        pairs.sort_by(|(a, x), (b, y)| {
+    fn top(&self, picture: &Picture, all: u32) -> Vec<Noisy> {
+        let mut pairs: Vec<(&Pair, &Tally)> = raised(picture, &self.pairs).collect();
+        let order = |(a, x): &(&Pair, &Tally), (b, y): &(&Pair, &Tally)| {
             y.alarms.cmp(&x.alarms).then_with(|| (&a.rule, &a.source).cmp(&(&b.rule, &b.source)))
-        });
-        let told = |(pair, tally): (&super::raises::Pair, &Tally)| Noisy {
+        };
+        if pairs.len() > TOP {
+            pairs.select_nth_unstable_by(TOP, order);
+            pairs.truncate(TOP);
+        }
+        pairs.sort_by(order);
+        let told = |(pair, tally): (&Pair, &Tally)| Noisy {
             rule: pair.rule.clone(),
             source: pair.source.clone(),
-            desk: kpis.desks[usize::from(pair.desk)].name.clone(),
+            desk: picture.names[usize::from(pair.desk)].clone(),
             alarms: tally.alarms,
             share: f64::from(tally.alarms) / f64::from(all.max(1)),
             judged_false: tally.judged_false,
         };
-        pairs.into_iter().take(TOP).map(told).collect()
+        pairs.into_iter().map(told).collect()
     }
 
     fn rules(&self) -> Vec<RuleFigures> {
@@ -382,9 +384,8 @@ impl Counts {
     }
 
     fn cameras(&self, covered_s: i64, cameras: &dyn Cameras) -> Vec<CameraFigures> {
-        let scale = KEPT_HOURS as f64 / 24.0 * DAY_S / (covered_s.max(SHORTEST_S)) as f64;
         let told = |(source, tally): (&SourceId, &Tally)| {
-            let per_45_days = f64::from(tally.alarms) * scale;
+            let per_45_days = in_45_days(tally.alarms, covered_s);
             CameraFigures {
                 source: source.clone(),
                 judged: tally.told(),
@@ -403,8 +404,7 @@ impl Counts {
     fn per_camera(&self, covered_s: i64, cameras: &dyn Cameras) -> Option<f64> {
         let alarms: u32 =
             self.sources.iter().filter(|(source, _)| cameras.is_camera(source)).map(|(_, tally)| tally.alarms).sum();
-        let in_45_days = rate(alarms, covered_s, KEPT_HOURS * HOUR_S)?;
-        (cameras.count() > 0).then(|| in_45_days / cameras.count() as f64)
+        (covered_s >= SHORTEST_S && cameras.count() > 0).then(|| in_45_days(alarms, covered_s) / cameras.count() as f64)
     }
 
     fn times(&self) -> Vec<LevelTimes> {
@@ -420,6 +420,12 @@ impl Counts {
         };
         Level::ALL.into_iter().rev().map(told).collect()
     }
+}
+
+/// The pairs that raised in the time of the report.
+fn raised<'a>(picture: &'a Picture, tallies: &'a [Tally]) -> impl Iterator<Item = (&'a Pair, &'a Tally)> {
+    let pairs = picture.pairs.iter().zip(tallies).filter(|(_, tally)| tally.alarms > 0);
+    pairs.filter_map(|(pair, tally)| Some((pair.as_ref()?, tally)))
 }
 
 /// Median and ninetieth percentile, each a time that was really taken (nearest rank).

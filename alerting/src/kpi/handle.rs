@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::figures::{Cameras, NoReport, Query};
 use super::fold::Kpis;
-use super::report::Report;
+use super::report::KpiReport;
 use super::shifts::Shifts;
 
-/// Figures shared by clones. Each look is short: a report of 45 days takes a few milliseconds.
+/// Figures shared by clones. Looks are short: a report is made of a copy.
 #[derive(Debug, Clone)]
 pub struct Handle {
     kpis: Arc<Mutex<Kpis>>,
@@ -27,7 +27,8 @@ impl Handle {
     }
 
     /// A report.
-    pub fn report(&self, query: &Query, cameras: &dyn Cameras) -> Result<Report, NoReport> {
-        self.lock().report(query, &self.shifts, cameras)
+    pub fn report(&self, query: &Query, cameras: &dyn Cameras) -> Result<KpiReport, NoReport> {
+        let picture = self.lock().picture(query)?;
+        Ok(picture.report(&self.shifts, cameras))
     }
 }

@@ -14,6 +14,7 @@ mod fold;
 mod handle;
 mod hours;
 mod lines;
+mod picture;
 mod raises;
 mod report;
 mod shifts;
@@ -24,9 +25,10 @@ pub use figures::{Cameras, NoReport, Query};
 pub use fold::Kpis;
 pub use handle::Handle;
 pub use lines::{Kpi, KpiVerdict};
+pub use picture::Picture;
 pub use report::{
-    ByLevel, CameraFigures, FloodSpan, Judged, LevelTimes, Limits, Noisy, NowFigures, OpcUa, Period, Report,
-    RuleFigures, ShiftFigures, Took,
+    ByLevel, CameraFigures, FloodSpan, KpiJudged, KpiPeriod, KpiReport, LevelTimes, LimitsKept, Noisy, NowFigures,
+    OpcUa, RuleFigures, ShiftFigures, Took,
 };
 pub use shifts::{By, Shift, ShiftConfig, ShiftProblem, Shifts};
 

@@ -101,6 +101,11 @@ impl Raises {
         }
     }
 
+    /// All pairs by number; none where a number is free.
+    pub fn pairs(&self) -> &[Option<Pair>] {
+        &self.pairs
+    }
+
     pub fn pair(&self, number: u32) -> Option<&Pair> {
         self.pairs.get(number as usize)?.as_ref()
     }

@@ -11,7 +11,7 @@ use super::shifts::{By, Shift};
 /// How the alarms of a desk, or of the hub, were over a time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Report {
+pub struct KpiReport {
     /// From, a whole hour.
     #[cfg_attr(feature = "schema", schema(value_type = String, format = DateTime))]
     pub from: Timestamp,
@@ -37,9 +37,9 @@ pub struct Report {
     /// What is so now.
     pub now: NowFigures,
     /// Counts over the whole time.
-    pub total: Period,
+    pub total: KpiPeriod,
     /// The stretches of it, rising.
-    pub periods: Vec<Period>,
+    pub periods: Vec<KpiPeriod>,
     /// Day shifts and night shifts, each taken together.
     pub shifts: Vec<ShiftFigures>,
     /// Floods that were on, rising; at most 720.
@@ -53,7 +53,7 @@ pub struct Report {
     /// How long people took, by level, the gravest first.
     pub times: Vec<LevelTimes>,
     /// Steps with a limit that were done or late, and how many were late.
-    pub limits: Limits,
+    pub limits: LimitsKept,
 }
 
 /// Alarms by level.
@@ -79,7 +79,7 @@ impl From<[u32; 4]> for ByLevel {
 /// Counts of a stretch of time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Period {
+pub struct KpiPeriod {
     /// From, a whole hour.
     #[cfg_attr(feature = "schema", schema(value_type = String, format = DateTime))]
     pub from: Timestamp,
@@ -226,7 +226,7 @@ pub struct Noisy {
 /// What people found an alarm to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Judged {
+pub struct KpiJudged {
     /// Alarms announced.
     pub alarms: u32,
     /// Of them, those whose incident was closed with a verdict.
@@ -248,7 +248,7 @@ pub struct RuleFigures {
     pub rule: RuleId,
     /// Its alarms.
     #[serde(flatten)]
-    pub judged: Judged,
+    pub judged: KpiJudged,
     /// How its false ones stand against the line.
     pub verdict: KpiVerdict,
 }
@@ -262,7 +262,7 @@ pub struct CameraFigures {
     pub source: SourceId,
     /// Its alarms.
     #[serde(flatten)]
-    pub judged: Judged,
+    pub judged: KpiJudged,
     /// Alarms in 45 days at this rate.
     pub per_45_days: f64,
     /// How that stands against the line.
@@ -297,10 +297,10 @@ pub struct Took {
     pub p90_s: Option<f64>,
 }
 
-/// Limits of the case flow.
+/// LimitsKept of the case flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Limits {
+pub struct LimitsKept {
     /// Steps with a limit that were done, or whose limit has passed.
     pub steps: u32,
     /// Of them, those whose limit passed first.

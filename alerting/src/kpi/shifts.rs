@@ -55,7 +55,7 @@ pub enum Shift {
 
 /// What figures are told by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = KpiBy))]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// Hours.

@@ -123,7 +123,7 @@ impl Hub {
     }
 
     /// A report on the first `hours`, as of `now`.
-    pub fn told(&mut self, now: i64, hours: i64, desk: Option<&str>) -> Report {
+    pub fn told(&mut self, now: i64, hours: i64, desk: Option<&str>) -> KpiReport {
         self.kpis.tick(at(now));
         let query = Query { from: at(0), to: at(hours * 3_600), desk: desk.map(str::to_owned), by: By::Hour };
         self.kpis.report(&query, &Shifts::default(), &Two).unwrap()
@@ -131,7 +131,7 @@ impl Hub {
 }
 
 /// A figure of a report.
-pub fn kpi(report: &Report, id: &str) -> (Option<f64>, KpiVerdict) {
+pub fn kpi(report: &KpiReport, id: &str) -> (Option<f64>, KpiVerdict) {
     let found = report.kpis.iter().find(|kpi| kpi.id == id).unwrap();
     (found.value, found.verdict)
 }

@@ -6,6 +6,7 @@ pub mod backend;
 pub mod connections;
 pub mod emergency;
 pub mod incidents;
+pub mod kpis;
 pub mod observations;
 pub mod outages;
 pub mod rates;

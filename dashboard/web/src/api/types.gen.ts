@@ -59,6 +59,8 @@ export type AlarmChange = {
   hazard: Hazard;
   /** At which level. */
   level: Level;
+  /** Whose rule it is: the desk that has to act. None in rows of older versions. */
+  owner?: string | null;
   place?: Place | null;
   /** Until when it is shelved from its first moment, because the alarm before it was put aside till then. */
   shelved_until?: string | null;
@@ -163,6 +165,28 @@ export type BucketView = {
   max: number;
   /** The least value. */
   min: number;
+};
+
+/** Alarms by level. */
+export type ByLevel = {
+  /** Level IV. */
+  blue: number;
+  /** Level II. */
+  orange: number;
+  /** Level I. */
+  red: number;
+  /** Level III. */
+  yellow: number;
+};
+
+/** A camera's share of attention. */
+export type CameraFigures = KpiJudged & {
+  /** Alarms in 45 days at this rate. */
+  per_45_days: number;
+  /** The camera. */
+  source: string;
+  /** How that stands against the line. */
+  verdict: KpiVerdict;
 };
 
 /** What may have failed. */
@@ -325,6 +349,43 @@ export type Evidence = {
   value?: unknown;
   /** The names the expression used, with their values: readings and limits. */
   values?: Record<string, unknown>;
+};
+
+/** What a transition changes. */
+export type FloodChange = {
+  /** How many in the ten minutes before. */
+  alarms: number;
+  type: "began";
+} | {
+  /** How many were announced from ten minutes before its beginning to its end. */
+  alarms: number;
+  /** The most in any ten minutes. */
+  peak: number;
+  /** Since when it was on. */
+  since: string;
+  type: "ended";
+};
+
+/** A flood. */
+export type FloodSpan = {
+  /** Announced from ten minutes before its begin to its end. */
+  alarms: number;
+  /** The most in any ten minutes of it. */
+  peak: number;
+  /** When it began. */
+  since: string;
+  /** None while it is on. */
+  until?: string | null;
+};
+
+/** A flood begins or ends, at one desk or in the hub as a whole. */
+export type FloodTransition = {
+  /** When. */
+  at: string;
+  /** What changed. */
+  change: FloodChange;
+  /** The desk, as the owner of its rules is written; none for the whole hub. */
+  desk?: string | null;
 };
 
 /** Until when it is open. */
@@ -532,14 +593,161 @@ export type IncidentView = Incident & {
 /** Camera or sensor. */
 export type Kind = "camera" | "sensor";
 
+/** A figure with its lines. */
+export type Kpi = {
+  /** Good up to here. */
+  good?: number | null;
+  /** Which, as `alarms_per_hour`; docs/kpis.md tells each. */
+  id: string;
+  /** Bearable up to here; none where there is nothing between good and over. */
+  limit?: number | null;
+  /** Whether more is better: good is from the line up then. */
+  more_is_better: boolean;
+  /** `per_hour`, `per_10_min`, `share` (0 to 1) or `count`. */
+  unit: string;
+  /** The figure; none when nothing was measured. */
+  value?: number | null;
+  /** How it stands against the lines. */
+  verdict: KpiVerdict;
+};
+
+/** What figures are told by. */
+export type KpiBy = "hour" | "shift" | "day";
+
+/** What people found an alarm to be. */
+export type KpiJudged = {
+  /** Alarms announced. */
+  alarms: number;
+  /** False ones of those judged, 0 to 1; none while none is judged. */
+  false_share?: number | null;
+  /** Of them, those whose incident was closed with a verdict. */
+  judged: number;
+  /** Of them, those that were false. */
+  judged_false: number;
+  /** Of them, those nobody needed to know of. */
+  judged_nuisance: number;
+};
+
+/** Counts of a stretch of time. */
+export type KpiPeriod = {
+  /** Acknowledged by a person. */
+  acknowledged: ByLevel;
+  /** Alarms announced. */
+  alarms: number;
+  /** Times a rule began to chatter at a source. */
+  chattering: number;
+  /** Cleared, by level at their end. */
+  cleared: ByLevel;
+  /** Hours of it that have been. */
+  covered_h: number;
+  /** Cleared within ten seconds. */
+  fleeting: number;
+  /** Seconds in flood. */
+  flood_s: number;
+  /** Floods that began. */
+  floods: number;
+  /** From, a whole hour. */
+  from: string;
+  /** The most in any ten minutes. */
+  peak_10_min: number;
+  /** Alarms an hour; none before a minute of it has been. */
+  per_hour?: number | null;
+  /** The same by level at their raise. */
+  raised: ByLevel;
+  /** Put aside by people. */
+  shelvings: number;
+  shift?: Shift | null;
+  /** The most alarms at a time that had stood for more than a day. */
+  standing: number;
+  /** Raised and not announced, by cause; causes that took nothing are left out. */
+  suppressed: Record<string, number>;
+  /** To, a whole hour. */
+  to: string;
+  /** How that stands against the line. */
+  verdict: KpiVerdict;
+  /** Windows of ten minutes by the clock with more than ten alarms. */
+  windows_over_10: number;
+};
+
+/** How the alarms of a desk, or of the hub, were over a time. */
+export type KpiReport = {
+  /** What `periods` are. */
+  by: KpiBy;
+  /** The cameras that raised most, most first; at most 20. */
+  cameras: CameraFigures[];
+  /** Hours of it that have been and for which there are figures. */
+  covered_h: number;
+  /** The hours of the day shift. */
+  day_shift: string;
+  /** The desk; none for the whole hub. */
+  desk?: string | null;
+  /** All desks that have figures. */
+  desks: string[];
+  /** Floods that were on, rising; at most 720. */
+  floods: FloodSpan[];
+  /** From, a whole hour. */
+  from: string;
+  /** The figures with their lines. */
+  kpis: Kpi[];
+  /** Steps with a limit that were done or late, and how many were late. */
+  limits: LimitsKept;
+  /** What is so now. */
+  now: NowFigures;
+  /** The same by the names of OPC UA part 9, AlarmMetricsType. */
+  opc_ua: OpcUa;
+  /** The stretches of it, rising. */
+  periods: KpiPeriod[];
+  /** Each rule that raised, most first; at most 100. */
+  rules: RuleFigures[];
+  /** Day shifts and night shifts, each taken together. */
+  shifts: ShiftFigures[];
+  /** How long people took, by level, the gravest first. */
+  times: LevelTimes[];
+  /** To, a whole hour; the one that is on counts so far. */
+  to: string;
+  /** The ten rules and sources that raised most, most first. */
+  top: Noisy[];
+  /** Counts over the whole time. */
+  total: KpiPeriod;
+  /** The zone of days and shifts. */
+  zone: string;
+};
+
+/** What a figure is called. */
+export type KpiVerdict = "good" | "fair" | "over" | "none";
+
 /** The four statutory warning levels, rising. In CAP 1.2: Minor, Moderate, Severe, Extreme. */
 export type Level = "blue" | "yellow" | "orange" | "red";
+
+/** How long people took with incidents of a level. */
+export type LevelTimes = {
+  /** Until somebody acknowledged it. */
+  acknowledge: Took;
+  /** Until it was closed. */
+  close: Took;
+  /** Until somebody was sent. */
+  dispatch: Took;
+  /** Incidents reported in the time of the report. */
+  incidents: number;
+  /** The incident's level. */
+  level: Level;
+};
+
+/** LimitsKept of the case flow. */
+export type LimitsKept = {
+  /** Of them, those whose limit passed first. */
+  late: number;
+  /** Steps with a limit that were done, or whose limit has passed. */
+  steps: number;
+};
 
 /** What a row tells. */
 export type LogBody = AlarmTransition & {
   kind: "alarm";
 } | IncidentTransition & {
   kind: "incident";
+} | FloodTransition & {
+  kind: "flood";
 } | Audit & {
   kind: "audit";
 };
@@ -589,6 +797,42 @@ export type NewUser = {
   scope?: Scope;
 };
 
+/** A rule at a source that raises often. */
+export type Noisy = {
+  /** Alarms announced. */
+  alarms: number;
+  /** Whose rule it is. */
+  desk?: string | null;
+  /** Closed as false. */
+  judged_false: number;
+  /** The rule. */
+  rule: string;
+  /** Of all alarms of the report, 0 to 1. */
+  share: number;
+  /** The source. */
+  source: string;
+};
+
+/** What is so now. */
+export type NowFigures = {
+  /** Alarms that are active. */
+  active: number;
+  /** When: at most a second ago. */
+  at: string;
+  /** Since when there is a flood; none when there is none. */
+  flood_since?: string | null;
+  /** Announced in the last ten minutes. */
+  last_10_min: number;
+  /** Announced in the last hour. */
+  last_hour: number;
+  /** Put aside. */
+  shelved: number;
+  /** Stand for more than a day. */
+  standing: number;
+  /** Announced and not acknowledged. */
+  unacknowledged: number;
+};
+
 /** One value of one reading of one source. */
 export type Observation = {
   /** When it was true in the world, by the source's clock where it has one, else the time of receipt. */
@@ -615,6 +859,28 @@ export type ObservationPage = {
   items: Observation[];
   /** Where to go on as `from`; none when all is there. */
   next_from?: string | null;
+};
+
+/** The metrics of OPC UA part 9 for the time of the report; `Current...` is now. */
+export type OpcUa = {
+  /** Alarms announced. */
+  AlarmCount: number;
+  /** The mean of so many minutes. */
+  AverageAlarmRate: number;
+  /** Alarms in the last so many minutes. */
+  CurrentAlarmRate: number;
+  /** The longest time an alarm was active, in milliseconds, active ones so far. */
+  MaximumActiveState: number;
+  /** The most in so many minutes. */
+  MaximumAlarmRate: number;
+  /** How often the same rule was raised again at the same source, at most. */
+  MaximumReAlarmCount: number;
+  /** The longest time an announced alarm was not acknowledged, in milliseconds. */
+  MaximumUnAck: number;
+  /** Minutes over which rates are calculated. */
+  Rate: number;
+  /** Since when the others count: the begin of the report, or of the log. */
+  StartTime: string;
 };
 
 /** Where an incident comes from. */
@@ -774,6 +1040,14 @@ export type Report = {
 /** A role; each includes what is listed for it in [`Role::has`]. */
 export type Role = "viewer" | "responder" | "operator" | "lead" | "admin";
 
+/** A rule's quality. */
+export type RuleFigures = KpiJudged & {
+  /** The rule. */
+  rule: string;
+  /** How its false ones stand against the line. */
+  verdict: KpiVerdict;
+};
+
 /** Which part of the town a caller may see. An empty list means no limit. */
 export type Scope = {
   /** Grids, each with all grids inside it. */
@@ -812,6 +1086,21 @@ export type ShelveBody = {
   minutes: number;
   /** Why; required. */
   reason: string;
+};
+
+/** Which shift. */
+export type Shift = "day" | "night";
+
+/** A kind of shift over the whole time. */
+export type ShiftFigures = {
+  /** Alarms announced. */
+  alarms: number;
+  /** Hours of it that have been. */
+  covered_h: number;
+  /** The figures that hours alone give. */
+  kpis: Kpi[];
+  /** Which. */
+  shift: Shift;
 };
 
 /** A camera or a sensor as the registry knows it. Holds no secret: passwords stay in `storage`. */
@@ -955,6 +1244,16 @@ export type TokenView = {
   role: Role;
   /** Which part of the town. */
   scope: Scope;
+};
+
+/** Seconds from the report, of those that got so far. */
+export type Took = {
+  /** How many got so far. */
+  count: number;
+  /** Half of them took at most so long. */
+  median_s?: number | null;
+  /** Nine of ten took at most so long. */
+  p90_s?: number | null;
 };
 
 /** How a camera's packets travel. */
