@@ -8,7 +8,7 @@ use model::{Actor, IncidentId, LogBody, LogEntry, Timestamp};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::Error;
@@ -28,6 +28,7 @@ const PAGE: i64 = 2_000;
 pub struct Log {
     db: Db,
     appends: mpsc::Sender<Append>,
+    news: watch::Receiver<i64>,
 }
 
 struct Append {
@@ -67,8 +68,21 @@ pub struct VerifyReport {
 impl Log {
     pub(crate) fn start(db: Db, health: Health) -> Self {
         let (appends, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(write(db.clone(), receiver, health));
-        Self { db, appends }
+        let (told, news) = watch::channel(0);
+        tokio::spawn(write(db.clone(), receiver, health, told));
+        Self { db, appends, news }
+    }
+
+    /// The number of the last row that this process has written, 0 before the first; changes when there is news. Rows
+    /// that a command beside the hub writes make no news.
+    pub fn news(&self) -> watch::Receiver<i64> {
+        self.news.clone()
+    }
+
+    /// The number of the last row; 0 for an empty log.
+    pub async fn last(&self) -> Result<i64, Error> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT MAX(seq) FROM log").fetch_one(&self.db.read).await?;
+        Ok(last.unwrap_or(0))
     }
 
     /// Appends rows in one piece; durable when it returns. Cancel-safe: a dropped wait leaves the rows on their way.
@@ -192,7 +206,7 @@ impl Log {
 }
 
 /// The one writer: takes what waits, in one transaction.
-async fn write(db: Db, mut appends: mpsc::Receiver<Append>, health: Health) {
+async fn write(db: Db, mut appends: mpsc::Receiver<Append>, health: Health, told: watch::Sender<i64>) {
     let mut group = Vec::with_capacity(GROUP);
     loop {
         match timeout(PROBE, appends.recv_many(&mut group, GROUP)).await {
@@ -210,6 +224,9 @@ async fn write(db: Db, mut appends: mpsc::Receiver<Append>, health: Health) {
         health.note(Writer::Log, &written);
         match written {
             Ok(entries) => {
+                if let Some(last) = entries.last() {
+                    told.send_replace(last.seq);
+                }
                 let mut entries = entries.into_iter();
                 for append in group.drain(..) {
                     let own: Vec<LogEntry> = entries.by_ref().take(append.rows.len()).collect();
