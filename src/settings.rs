@@ -26,6 +26,8 @@ pub struct Settings {
     pub desk: command::Config,
     /// `[town]`.
     pub town: Town,
+    /// `[notify]`.
+    pub notify: notify::Config,
 }
 
 /// What the town looks like.
@@ -78,6 +80,32 @@ pub fn rules(dir: &Path) -> anyhow::Result<RuleSet> {
     Ok(RuleSet::load(&files).map_err(|problems| BadConfig(problems.into_iter().map(told).collect()))?)
 }
 
+/// Reads whom to tell; nobody when no file is named.
+pub fn telling(config: &notify::Config) -> anyhow::Result<notify::Telling> {
+    let Some(path) = &config.file else { return Ok(notify::Telling::default()) };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot be read: {error}; it is named in [notify] file");
+        BadConfig(vec![config::Problem { origin: name.clone(), line: None, key: String::new(), message }])
+    })?;
+    let mut telling: notify::Telling = config::read(&name, &text, []).map_err(BadConfig)?;
+    telling.relative_to(path.parent().unwrap_or(Path::new(".")));
+    let mut found = telling.problems();
+    for (key, secret) in telling.secrets() {
+        found.extend(secret.read().err().map(|error| notify::Problem::new(key, error, "a secret that can be read")));
+    }
+    if found.is_empty() {
+        return Ok(telling);
+    }
+    let told = found.into_iter().map(|problem| config::Problem {
+        origin: name.clone(),
+        line: config::line_of_key(&text, &problem.key),
+        message: format!("found {}, expected {}", problem.found, problem.expected),
+        key: problem.key,
+    });
+    Err(BadConfig(told.collect()).into())
+}
+
 /// Reads the file under the environment's overrides; relative paths in it are relative to it.
 pub fn read(path: &Path) -> anyhow::Result<Settings> {
     let name = path.display().to_string();
@@ -95,6 +123,7 @@ pub fn read(path: &Path) -> anyhow::Result<Settings> {
     let links = settings.mqtt.problems().into_iter().chain(settings.rtsp.problems());
     let mut found: Vec<_> = links.map(|p| problem(p.key, &p.found, p.expected)).collect();
     found.extend(settings.video.problems().into_iter().map(|p| problem(p.key, &p.found, p.expected)));
+    found.extend(settings.notify.problems().into_iter().map(|p| problem(p.key, &p.found, &p.expected)));
     if !found.is_empty() {
         return Err(BadConfig(found).into());
     }
@@ -102,6 +131,7 @@ pub fn read(path: &Path) -> anyhow::Result<Settings> {
     settings.storage.data_dir = base.join(&settings.storage.data_dir);
     settings.alerting.rules_dir = base.join(&settings.alerting.rules_dir);
     settings.town.map = settings.town.map.map(|map| base.join(map));
+    settings.notify.file = settings.notify.file.map(|file| base.join(file));
     if let Some(file) = &mut settings.mqtt.embedded_broker.users_file {
         *file = base.join(&*file);
     }
