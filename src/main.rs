@@ -8,11 +8,13 @@ mod init;
 mod intake;
 mod limits;
 mod log;
+mod own;
 mod pipeline;
 mod registry;
 mod settings;
 mod sources;
 mod telemetry;
+mod telling;
 mod warning;
 
 use std::io::Write;

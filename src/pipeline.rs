@@ -17,6 +17,7 @@ use crate::cameras::Cameras;
 use crate::emergency::Emergencies;
 use crate::registry::Followers;
 use crate::settings::Settings;
+use crate::telling::Telling;
 use crate::warning::{Inputs, Warning};
 use crate::{cameras, intake, limits, settings, telemetry};
 
@@ -112,6 +113,21 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     let (status, statuses) = mpsc::channel(STATUSES);
     let known = source_list.borrow().iter().cloned().collect();
     let (warning, figures) = Warning::load(rules, known, settings.desk, storage.clone(), feed.clone()).await?;
+    // the log -> who is told what -> outbox -> channels; before the early warning writes anything new
+    let telling = Arc::new(settings::telling(&settings.notify)?);
+    let (checks, made) = mpsc::channel::<model::Observation>(CHECKS);
+    let people = Telling {
+        config: settings.notify,
+        telling: Arc::clone(&telling),
+        storage: storage.clone(),
+        feed: feed.clone(),
+        sources: source_list.clone(),
+        observations: checks.clone(),
+    };
+    let (follower, deliverer) = people.load().await?;
+    others.spawn(follower.run(rest.clone()));
+    // It says how the outbox is, so it ends with the sources.
+    others.spawn(deliverer.run(sources.clone()));
     let inputs = Inputs { kept, statuses, orders, alarms: alarm_orders, sources: source_list.clone() };
     others.spawn(warning.run(inputs, rest.clone()));
 
@@ -128,7 +144,6 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     }
     let links = ingest::mqtt::start(mqtt, sensors, out, dead, status.clone(), sources.clone());
     // cameras -> rings -> viewers, picture checks -> history; the intake ends when links and checks have ended
-    let (checks, made) = mpsc::channel::<model::Observation>(CHECKS);
     let out = cameras::Out { status, observations: checks };
     let cameras = Cameras::start(settings.rtsp, &settings.video, camera_list, &last, out, &sources)
         .context("cannot start the cameras' threads")?;
@@ -156,6 +171,7 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         alarms,
         rules: Arc::new(move || figures.get()),
         emergency,
+        telling,
         map_file: settings.town.map,
         rings: cameras.rings.clone(),
         stills: cameras.stills.clone(),

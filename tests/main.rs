@@ -18,4 +18,5 @@ mod outages;
 mod sensor;
 mod sensors;
 mod socket;
+mod telling;
 mod warnings;

@@ -281,6 +281,11 @@ impl Session {
             Change::Notice(notice) if sees(&notice.source) => {
                 Some(json!({ "topic": "notices", "id": notice.source, "item": **notice }))
             }
+            Change::Told(told)
+                if told.user == self.caller.name && told.grid.as_ref().is_none_or(|g| self.caller.sees_grid(g)) =>
+            {
+                Some(json!({ "topic": "told", "id": told.key, "item": **told }))
+            }
             _ => None,
         }
     }

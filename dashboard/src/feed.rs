@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use model::alarm::Title;
 use model::standing::leading;
 use model::{
-    Alarm, AlarmId, Grid, GridId, Incident, IncidentId, Kind, Observation, Profile, Reading, Source, SourceId,
-    SourceState, SourceStatus, Timestamp,
+    Alarm, AlarmId, Grid, GridId, Incident, IncidentId, Kind, Level, Observation, Profile, Reading, Source, SourceId,
+    SourceState, SourceStatus, Timestamp, UserId,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,8 @@ pub enum Change {
     Hub(Arc<serde_json::Value>),
     /// Something everyone in the scope of the source should know, as a break-glass.
     Notice(Arc<Notice>),
+    /// Something one person is told.
+    Told(Arc<Told>),
 }
 
 /// A short message to everyone who sees a source.
@@ -58,6 +61,27 @@ pub struct Notice {
     pub by: String,
     /// What for.
     pub purpose: String,
+}
+
+/// A message to one person.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Told {
+    /// Whose it is.
+    pub user: UserId,
+    /// Names the message for ever; the same one may come twice.
+    pub key: String,
+    /// What it is about; none for several in one.
+    pub incident: Option<IncidentId>,
+    /// In which grid that is.
+    pub grid: Option<GridId>,
+    /// How grave.
+    pub level: Level,
+    /// Why: `opened`, `risen`, `escalated`, `over`, `summary`.
+    pub kind: &'static str,
+    /// The headline.
+    pub title: Title,
+    /// How many a summary holds.
+    pub count: usize,
 }
 
 /// All changes of one flush.
@@ -202,6 +226,11 @@ impl Feed {
     /// A message to everyone who sees the source.
     pub fn notice(&self, notice: Notice) {
         self.lock().pending.push(Change::Notice(Arc::new(notice)));
+    }
+
+    /// A message to one person.
+    pub fn told(&self, told: Told) {
+        self.lock().pending.push(Change::Told(Arc::new(told)));
     }
 
     /// All sources by id.
@@ -352,7 +381,7 @@ fn mark_of(change: &Change) -> Option<Mark> {
         Change::Status(status) => Some(Mark::Status(status.source.clone(), status.profile)),
         Change::Reading(o) => Some(Mark::Reading(o.source.clone(), Arc::clone(&o.reading))),
         Change::Hub(_) => Some(Mark::Hub),
-        Change::Notice(_) => None,
+        Change::Notice(_) | Change::Told(_) => None,
     }
 }
 

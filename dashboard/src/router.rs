@@ -63,6 +63,12 @@ fn api() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(r::admin::tokens, r::admin::create_token))
         .routes(routes!(r::admin::revoke_token))
         .routes(routes!(r::admin::responders))
+        .routes(routes!(r::outbox::notifications))
+        .routes(routes!(r::outbox::list))
+        .routes(routes!(r::outbox::retry))
+        .routes(routes!(r::telling::roster))
+        .routes(routes!(r::telling::routes))
+        .routes(routes!(r::telling::test))
         .routes(routes!(r::town::hub))
         .routes(routes!(r::emergency::current, r::emergency::begin, r::emergency::end))
 }

@@ -34,6 +34,8 @@ pub struct Deps {
     pub rules: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// Emergency mode.
     pub emergency: crate::emergency::Handle,
+    /// Whom to tell.
+    pub telling: Arc<notify::Telling>,
     /// The base map as GeoJSON, if there is one.
     pub map_file: Option<PathBuf>,
     /// Live pictures.
@@ -64,6 +66,7 @@ pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std:
         metrics: deps.metrics,
         rules: deps.rules,
         emergency: deps.emergency,
+        telling: deps.telling,
         map_file: deps.map_file,
         started: Instant::now(),
         token: token.clone(),

@@ -28,6 +28,7 @@ pub struct AppState {
     pub(crate) metrics: PrometheusHandle,
     pub(crate) rules: std::sync::Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     pub(crate) emergency: crate::emergency::Handle,
+    pub(crate) telling: std::sync::Arc<notify::Telling>,
     pub(crate) map_file: Option<std::path::PathBuf>,
     pub(crate) started: Instant,
     pub(crate) token: CancellationToken,

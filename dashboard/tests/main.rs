@@ -9,3 +9,4 @@ mod hostile;
 mod live;
 mod stills;
 mod support;
+mod telling;

@@ -39,6 +39,21 @@ pub fn source(id: &str, grid: &str, owner: Owner) -> Source {
     }
 }
 
+/// Li is at the desk, Wang on patrol; yellow and graver goes to both.
+pub fn telling() -> notify::Telling {
+    toml::from_str(
+        "persons = [{id = 'li', name = 'Li', user = 'li', phone = '+8613800000000', email = 'li@town'},
+           {id = 'wang', name = 'Wang', user = 'wang'}]
+         shifts = [{role = 'desk', persons = ['li']}, {role = 'patrol', persons = ['wang']}]
+         [[routes]]
+         name = 'river'
+         level = 'yellow'
+         grids = ['v1']
+         steps = [{channels = ['app'], to = ['role:desk']}, {after = '5m', channels = ['app'], to = ['role:patrol']}]",
+    )
+    .unwrap()
+}
+
 /// Cameras `a` in grid g1, `b` in g2, `r` a resident's in g1; v1 holds g1. Users admin, li (operator), wang (responder),
 /// eye (viewer), and narrow, an operator who sees police cameras in v1 only.
 pub async fn hub() -> Hub {
@@ -97,6 +112,7 @@ pub async fn hub() -> Hub {
         metrics: recorder.handle(),
         rules: Arc::new(|| json!([])),
         emergency: dashboard::emergency::Handle::channel(1).0,
+        telling: Arc::new(telling()),
         map_file: None,
         rings: rings.clone(),
         stills: Stills::start(&video, rings.clone()),

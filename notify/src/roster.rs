@@ -43,6 +43,14 @@ impl Telling {
         roles
     }
 
+    /// The persons behind a recipient of a message: one, or whoever is on duty now in a role that nobody was on duty in.
+    pub fn recipients(&self, recipient: &str, now: Timestamp) -> Vec<&Person> {
+        match To::try_from(recipient.to_owned()) {
+            Ok(to) => self.meant(&[to], None, now).persons,
+            Err(_) => self.person(recipient).into_iter().collect(),
+        }
+    }
+
     pub(crate) fn meant(&self, to: &[To], responder: Option<&UserId>, now: Timestamp) -> Meant<'_> {
         let mut meant = Meant::default();
         for target in to {

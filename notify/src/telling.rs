@@ -349,6 +349,18 @@ impl Telling {
     }
 }
 
+impl Unless {
+    /// The name in the file and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unless::Acknowledged => "acknowledged",
+            Unless::Accepted => "accepted",
+            Unless::Dispatched => "dispatched",
+            Unless::Never => "never",
+        }
+    }
+}
+
 impl Step {
     /// What makes the step needless, said or not.
     pub fn needless_when(&self) -> Unless {

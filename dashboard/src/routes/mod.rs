@@ -8,9 +8,11 @@ pub mod emergency;
 pub mod incidents;
 pub mod observations;
 pub mod outages;
+pub mod outbox;
 pub mod rates;
 pub mod session;
 pub mod sources;
+pub mod telling;
 pub mod town;
 
 use model::GridId;

@@ -96,14 +96,12 @@ where
             }
         }
     };
-    // The connection lives as long as the question.
+    // The connection lives as long as the question. It may end with the answer in hand, before the question has seen it.
+    tokio::pin!(asked);
     tokio::select! {
         biased;
-        answer = asked => answer,
-        ended = connection => Err(Failure::new(match ended {
-            Ok(()) => format!("{host}: closed without an answer"),
-            Err(error) => format!("{host}: {error}"),
-        })),
+        answer = &mut asked => answer,
+        _ = connection => asked.await,
     }
 }
 

@@ -42,16 +42,22 @@ impl Server {
         Ok(Self { from, transport: builder.build() })
     }
 
-    pub async fn send(&self, words: &Words, person: &Person, key: &str) -> Result<(), Failure> {
-        let address =
-            person.email.as_deref().ok_or_else(|| Failure::new("the person has no e-mail address any more"))?;
-        let address = address.parse().map_err(|error| Failure::new(format!("no e-mail address: {error}")))?;
-        let message = Message::builder()
-            .from(self.from.clone())
-            .to(Mailbox::new(Some(person.name.clone()), address))
+    pub async fn send(&self, words: &Words, persons: &[&Person], key: &str) -> Result<(), Failure> {
+        let mut message = Message::builder().from(self.from.clone());
+        let mut reached = 0;
+        for person in persons {
+            let Some(address) = &person.email else { continue };
+            let address = address.parse().map_err(|error| Failure::new(format!("no e-mail address: {error}")))?;
+            message = message.to(Mailbox::new(Some(person.name.clone()), address));
+            reached += 1;
+        }
+        if reached == 0 {
+            return Err(Failure::new("nobody with an e-mail address stands behind it"));
+        }
+        let message = message
             .subject(&words.subject)
             // The same message has the same id: a mail program shows what comes twice once.
-            .message_id(Some(format!("<{}@gridward>", sign::digest(&format!("{key}|{}", person.id)))))
+            .message_id(Some(format!("<{}@gridward>", sign::digest(key))))
             .header(ContentType::TEXT_PLAIN)
             .body(words.body.clone())
             .map_err(|error| Failure::new(format!("no mail can be made of it: {error}")))?;

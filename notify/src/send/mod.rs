@@ -95,9 +95,8 @@ impl Sender {
                     group.send(&words(notice, &self.telling), mention, now).await
                 }
                 Channel::Mail(server) => {
-                    let person = self.telling.person(&notice.target.recipient);
-                    let person = person.ok_or_else(|| Failure::new("there is no such person any more"))?;
-                    server.send(&words(notice, &self.telling), person, &notice.key).await
+                    let persons = self.telling.recipients(&notice.target.recipient, now);
+                    server.send(&words(notice, &self.telling), &persons, &notice.key).await
                 }
                 Channel::Mqtt(topic) => topic.send(notice).await,
             }
@@ -113,6 +112,11 @@ impl Sender {
 pub fn wait_after(tries: u32, random: f64) -> Duration {
     let wait = FIRST.saturating_mul(2u32.saturating_pow(tries.saturating_sub(1).min(20))).min(LONGEST);
     wait.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
+}
+
+/// As [`wait_after`], at random.
+pub fn random_wait_after(tries: u32) -> Duration {
+    wait_after(tries, rand::random())
 }
 
 #[cfg(test)]

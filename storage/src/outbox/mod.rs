@@ -435,6 +435,28 @@ impl Outbox {
         })
     }
 
+    /// How many messages were given up since then.
+    pub async fn dead_since(&self, since: Timestamp) -> Result<u64, Error> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM message WHERE state = 'dead' AND ended_ms >= $1")
+            .bind(since.as_millisecond())
+            .fetch_one(&self.read)
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Gives up what waits for a channel that is none of these; answers how many.
+    pub async fn strand(&self, channels: &[&str], now: Timestamp) -> Result<u64, Error> {
+        let mut query =
+            QueryBuilder::<Sqlite>::new("UPDATE message SET state = 'dead', error = 'no_such_channel', ended_ms = ");
+        query.push_bind(now.as_millisecond()).push(" WHERE state = 'waiting' AND channel NOT IN (");
+        let mut names = query.separated(", ");
+        for name in channels {
+            names.push_bind((*name).to_owned());
+        }
+        query.push(")");
+        Ok(query.build().execute(&self.write).await?.rows_affected())
+    }
+
     /// Deletes what ended before `cut`. Steps of incidents that `is_open` stay: without them they would be told again.
     pub async fn retain(&self, cut: Timestamp, is_open: impl Fn(&str) -> bool) -> Result<u64, Error> {
         let cut_ms = cut.as_millisecond();
