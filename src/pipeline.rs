@@ -122,9 +122,8 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         storage: storage.clone(),
         feed: feed.clone(),
         sources: source_list.clone(),
-        observations: checks.clone(),
     };
-    let (follower, deliverer) = people.load().await?;
+    let (follower, deliverer) = people.load(checks.clone()).await?;
     others.spawn(follower.run(rest.clone()));
     // It says how the outbox is, so it ends with the sources.
     others.spawn(deliverer.run(sources.clone()));

@@ -43,8 +43,6 @@ pub struct Telling {
     pub storage: Storage,
     pub feed: Feed,
     pub sources: watch::Receiver<Arc<Vec<Arc<Source>>>>,
-    /// Where the hub says how its outbox is.
-    pub observations: mpsc::Sender<Observation>,
 }
 
 /// The log's rows in, messages in the outbox out.
@@ -67,8 +65,8 @@ pub struct Deliverer {
 
 impl Telling {
     /// The planner as it was when the hub stopped, and who sends. Call it before anything new is written to the log: routes
-    /// that are new say nothing of what began before.
-    pub async fn load(self) -> anyhow::Result<(Follower, Deliverer)> {
+    /// that are new say nothing of what began before. `observations` is where the deliverer says how the outbox is.
+    pub async fn load(self, observations: mpsc::Sender<Observation>) -> anyhow::Result<(Follower, Deliverer)> {
         let limit = Duration::from_secs(self.config.try_limit_s.into());
         let sender = Sender::new(Arc::clone(&self.telling), limit).map_err(|problems| {
             let told = problems.into_iter().map(|p| format!("{}: found {}, expected {}", p.key, p.found, p.expected));
@@ -88,7 +86,7 @@ impl Telling {
         self.storage.log().replay(0, each).await?;
         planner.remember(remembered(&self.storage).await?);
         let (config, telling, storage) = (self.config.clone(), Arc::clone(&self.telling), self.storage.clone());
-        let (feed, observations) = (self.feed.clone(), self.observations.clone());
+        let feed = self.feed.clone();
         let deliverer = Deliverer { config, telling, storage, feed, sender: Arc::new(sender), observations };
         Ok((Follower { telling: self, planner, seen }, deliverer))
     }
@@ -321,7 +319,7 @@ impl Deliverer {
         metrics::counter!("gridward_notifications_total", "channel" => message.channel.clone(), "outcome" => outcome)
             .increment(1);
         if let Err(failure) = &sent {
-            tracing::warn!(message = message.id, channel = message.channel, tries, outcome, "not told: {failure}");
+            tracing::warn!(notification = message.id, channel = message.channel, tries, outcome, "not told: {failure}");
         }
         // Until it is on disk it must not be sent again.
         loop {
@@ -338,7 +336,7 @@ impl Deliverer {
             match kept {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::error!(%error, message = message.id, "what became of a message waits for the disk")
+                    tracing::error!(%error, notification = message.id, "what became of a message waits for the disk")
                 }
             }
             tokio::select! {

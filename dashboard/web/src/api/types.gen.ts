@@ -188,6 +188,14 @@ export type CauseView = {
   type: "owner";
 };
 
+/** A channel. */
+export type ChannelView = {
+  /** `app`, `webhook`, `robot`, `mail` or `mqtt`. */
+  kind: string;
+  /** As routes name it. */
+  name: string;
+};
+
 /** A change of state. */
 export type ConnectionRowView = {
   /** When. */
@@ -564,6 +572,20 @@ export type LogIn = {
   username: string;
 };
 
+/** An incident that is made up. */
+export type MadeUp = {
+  /** When; now without. */
+  at?: string | null;
+  /** In which grid. */
+  grid: Id;
+  /** What harm. */
+  hazard: Hazard;
+  /** How grave. */
+  level: Level;
+  owner?: Owner | null;
+  rule?: Id | null;
+};
+
 /** A camera that shows the place of an incident. */
 export type NearCamera = {
   /** Metres from the incident's place, when both are known. */
@@ -588,6 +610,49 @@ export type NewUser = {
   role: Role;
   scope?: Scope;
 };
+
+/** One message to one recipient over one channel. */
+export type Notification = {
+  /** When it was planned. */
+  at: string;
+  /** Over which channel. */
+  channel: string;
+  /** What is said: title, kind and the like. */
+  content: Record<string, unknown>;
+  /** When it was sent or given up. */
+  ended_at?: string | null;
+  /** Why the last try failed, or why it was given up. */
+  error?: string | null;
+  /** In which grid that is. */
+  grid?: string | null;
+  /** Its number. */
+  id: number;
+  /** What it is about; none for a summary. */
+  incident?: string | null;
+  /** How grave. */
+  level: Level;
+  /** When it is tried next, while it waits. */
+  next_try?: string | null;
+  /** The id of a person; `*` for the one place behind the channel; `role:ROLE` when nobody was on duty. */
+  recipient: string;
+  /** Where it stands. */
+  state: NotificationState;
+  /** Which step of which route says it, as `river/1`. */
+  step: string;
+  /** How often it was tried. */
+  tries: number;
+};
+
+/** Messages, the newest first. */
+export type NotificationPage = {
+  /** The newest first. */
+  items: Notification[];
+  /** Where the next page begins; none on the last. */
+  next_cursor?: number | null;
+};
+
+/** Where a message stands. */
+export type NotificationState = "waiting" | "held" | "summed" | "sent" | "dead";
 
 /** One value of one reading of one source. */
 export type Observation = {
@@ -682,6 +747,20 @@ export type OutageView = {
   state: SourceState;
 };
 
+/** The outbox. */
+export type OutboxPage = {
+  /** Messages that were given up. */
+  dead?: number | null;
+  /** Messages that wait for a summary. */
+  held?: number | null;
+  /** The newest first. */
+  items: Notification[];
+  /** Where the next page begins; none on the last. */
+  next_cursor?: number | null;
+  /** Messages to be sent, over all; none for a caller with a scope. */
+  waiting?: number | null;
+};
+
 /** How an incident ended, if it did. */
 export type Outcome = {
   type: "closed";
@@ -704,6 +783,20 @@ export type Owner = "governance" | "police" | "traffic" | "telecom" | "resident"
 export type OwnerRates = Rates & {
   /** Whose. */
   owner: Owner;
+};
+
+/** Somebody who can be told. */
+export type PersonView = {
+  /** As routes name them. */
+  id: string;
+  /** As they are called. */
+  name: string;
+  /** In which roles they are on duty now. */
+  on_duty: string[];
+  /** Messages in an hour before further ones are put together. */
+  per_hour_max?: number | null;
+  /** By which of app, e-mail and robots they can be reached. */
+  reached_by: string[];
 };
 
 /** A point on the ground in WGS 84 degrees. */
@@ -773,6 +866,34 @@ export type Report = {
 
 /** A role; each includes what is listed for it in [`Role::has`]. */
 export type Role = "viewer" | "responder" | "operator" | "lead" | "admin";
+
+/** Who is on duty in a role now. */
+export type RoleView = {
+  /** Ids of persons; empty when nobody is. */
+  on_duty: string[];
+  /** The role. */
+  role: string;
+};
+
+/** The duty roster as it stands now. */
+export type RosterView = {
+  /** When it was looked at. */
+  at: string;
+  /** All persons; their addresses are not shown. */
+  persons: PersonView[];
+  /** All roles. */
+  roles: RoleView[];
+  /** The shifts as they are in the file. */
+  shifts: Record<string, unknown>[];
+};
+
+/** The routes. */
+export type RoutesView = {
+  /** The names of the channels, with their kind. */
+  channels: ChannelView[];
+  /** The routes as they are in the file. */
+  items: Record<string, unknown>[];
+};
 
 /** Which part of the town a caller may see. An empty list means no limit. */
 export type Scope = {
@@ -927,6 +1048,14 @@ export type StreamFacts = {
   width: number;
 };
 
+/** A recipient on a channel. */
+export type TargetView = {
+  /** Over which channel. */
+  channel: string;
+  /** To whom. */
+  recipient: string;
+};
+
 /** A short text in both languages of the console. */
 export type Title = {
   /** English. */
@@ -972,3 +1101,25 @@ export type UserView = {
 
 /** What it turned out to be. */
 export type Verdict = "true" | "false" | "nuisance";
+
+/** What would be told. */
+export type WouldPage = {
+  /** Each step of each route that is for it. */
+  items: WouldView[];
+};
+
+/** What a step would tell. */
+export type WouldView = {
+  /** How many seconds after the beginning. */
+  after_s: number;
+  /** Whom the step names and nobody stands behind then. */
+  nobody: TargetView[];
+  /** Which route. */
+  route: string;
+  /** Which of its steps, from 0. */
+  step: number;
+  /** Who would be told. */
+  told: TargetView[];
+  /** What makes it needless: `acknowledged`, `accepted`, `dispatched` or `never`. */
+  unless: string;
+};
