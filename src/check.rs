@@ -6,6 +6,8 @@ use std::path::Path;
 pub fn run(path: &Path) -> anyhow::Result<()> {
     let settings = crate::settings::read(path)?;
     let rules = crate::settings::rules(&settings.alerting.rules_dir)?;
-    println!("{}: good; {} rules; serves on http://{}", path.display(), rules.len(), settings.http.bind);
+    let routes = crate::settings::telling(&settings.notify)?.routes.len();
+    let (rules, bind) = (rules.len(), settings.http.bind);
+    println!("{}: good; {rules} rules; {routes} routes; serves on http://{bind}", path.display());
     Ok(())
 }

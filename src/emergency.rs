@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashboard::emergency::{Cost, Emergency, Order};
+use dashboard::emergency::{Emergency, Order};
 use ingest::rtsp::Areas;
 use model::log::Audit;
 use model::{Actor, Kind, LogBody, Owner, Source, SourceId, Timestamp};
@@ -113,18 +113,8 @@ impl Emergencies {
     async fn apply(&mut self, mut emergency: Emergency) -> Emergency {
         let area = self.area(&emergency);
         self.rings.favour(area.clone());
-        let cameras = area.len();
-        if let Some(claimed) = self.areas.set(area).await {
-            emergency.cost = Cost {
-                cameras,
-                streams: claimed.streams,
-                opened: claimed.opened,
-                refused: claimed.refused,
-                shed_usual: claimed.shed_usual,
-                shed_key_sites: claimed.shed_key_sites,
-                shed_watched: claimed.shed_watched,
-                probes_paused: claimed.probes_paused,
-            };
+        if let Some(cost) = self.areas.set(area).await {
+            emergency.cost = cost;
         }
         self.told.send_replace(Some(emergency.clone()));
         emergency

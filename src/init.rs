@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-/// Writes `hub.toml`, the data folder and the ready rules; what exists is never overwritten.
+/// Writes `hub.toml`, `telling.toml`, the data folder and the ready rules; what exists is never overwritten.
 pub fn write(dir: &Path) -> anyhow::Result<()> {
     let file = dir.join("hub.toml");
     if file.exists() {
@@ -19,6 +19,10 @@ pub fn write(dir: &Path) -> anyhow::Result<()> {
         if !rule.exists() {
             fs::write(&rule, text).with_context(|| format!("cannot write {}", rule.display()))?;
         }
+    }
+    let telling = dir.join("telling.toml");
+    if !telling.exists() {
+        fs::write(&telling, config::TELLING_EXAMPLE).with_context(|| format!("cannot write {}", telling.display()))?;
     }
     fs::write(&file, config::EXAMPLE).with_context(|| format!("cannot write {}", file.display()))?;
     let shown = file.display();

@@ -8,11 +8,15 @@ mod init;
 mod intake;
 mod limits;
 mod log;
+mod own;
 mod pipeline;
 mod registry;
+mod rulebook;
+mod rules;
 mod settings;
 mod sources;
 mod telemetry;
+mod telling;
 mod warning;
 
 use std::io::Write;
@@ -41,6 +45,9 @@ enum Command {
     Run(Config),
     /// Checks the configuration; exits 0, or 64 with every problem listed.
     Check(Config),
+    /// Rules: checked, tested, tried over the past.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Cameras and sensors.
     #[command(subcommand)]
     Sources(SourcesCommand),
@@ -62,6 +69,49 @@ struct Config {
     /// The configuration file.
     #[arg(long, default_value = "hub.toml")]
     config: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum RulesCommand {
+    /// Tells what is wrong with rules and what somebody should look at; exits 0, or 64 when there are errors.
+    Check {
+        /// Rule files and folders of them; without, those of the settings.
+        paths: Vec<PathBuf>,
+        /// Exits 64 for warnings too.
+        #[arg(long)]
+        strict: bool,
+        /// The configuration file; its hub's registry is looked at too. hub.toml when there is one.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Tries a rule over the stored past, beside a running hub; the same engine over the same readings.
+    Backtest {
+        /// The rule's id.
+        rule: String,
+        /// A date, or a time with its zone.
+        #[arg(long, value_parser = rules::moment)]
+        from: jiff::Timestamp,
+        /// The same; now without.
+        #[arg(long, value_parser = rules::moment)]
+        to: Option<jiff::Timestamp>,
+        /// A rule file to be tried in place of the hub's.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// The whole report as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Alarms a day of one source beyond which limits are sought that calm it.
+        #[arg(long, default_value_t = 1.0)]
+        calm_per_day: f64,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Runs test files (docs/trying-rules.md); exits 0, 1 when a test fails, 64 when a file cannot be read.
+    Test {
+        /// Test files, and folders of them (`*_test.yaml`, or all of a folder called tests).
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -158,6 +208,15 @@ async fn main() -> ExitCode {
         Command::Init { dir } => init::write(&dir),
         Command::Run(config) => pipeline::run(&config.config).await,
         Command::Check(config) => check::run(&config.config),
+        Command::Rules(RulesCommand::Check { paths, strict, config }) => {
+            let here = || std::path::Path::new("hub.toml").exists().then(|| PathBuf::from("hub.toml"));
+            rules::check(&paths, config.or_else(here).as_deref(), strict).await
+        }
+        Command::Rules(RulesCommand::Backtest { rule, from, to, file, json, calm_per_day, config }) => {
+            let to = to.unwrap_or_else(jiff::Timestamp::now);
+            rules::backtest(&config.config, rules::Asked { rule, from, to, file, json, calm_per_day }).await
+        }
+        Command::Rules(RulesCommand::Test { paths }) => rules::test(&paths),
         Command::Sources(SourcesCommand::Import { file, dry_run, partial, grids, config }) => {
             let how = sources::Import { dry_run, partial };
             sources::import(&config.config, &file, grids.as_deref(), how).await
@@ -181,7 +240,9 @@ async fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gridward: {error:#}");
-            if error.is::<settings::BadConfig>() { ExitCode::from(BAD_CONFIG) } else { ExitCode::FAILURE }
+            let bad_files =
+                error.is::<settings::BadConfig>() || error.is::<rules::Found>() || error.is::<rules::BadTests>();
+            if bad_files { ExitCode::from(BAD_CONFIG) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::cameras::Cameras;
 use crate::emergency::Emergencies;
 use crate::registry::Followers;
+use crate::rulebook::Rulebook;
 use crate::settings::Settings;
+use crate::telling::Telling;
 use crate::warning::{Inputs, Warning};
 use crate::{cameras, intake, limits, settings, telemetry};
 
@@ -31,6 +33,8 @@ const DEAD_LETTERS: usize = 1_024;
 const STATUSES: usize = 4_096;
 /// Orders on their way to the desk; people wait for room.
 const ORDERS: usize = 256;
+/// What is asked of the engine about its rules; the rulebook waits for each answer.
+const RULES: usize = 16;
 /// Batches of kept observations on their way to the early warning; the intake waits, so the links hold back.
 const KEPT: usize = 64;
 /// All must have ended by then after SIGTERM.
@@ -103,7 +107,8 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     last.iter().for_each(|observation| feed.observation(observation));
 
     // kept observations, states of links, orders -> engine and desk -> log -> feed
-    let rules = settings::rules(&settings.alerting.rules_dir)?;
+    let files = settings::rule_files(&settings.alerting.rules_dir)?;
+    let rules = settings::compile(&files)?;
     let loaded = serde_json::json!({ "count": rules.len(), "version": rules.version() });
     audit_if_room(&storage, "rules.load", loaded).await?;
     let (command, orders) = command::Handle::channel(ORDERS);
@@ -111,9 +116,35 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     let (to_engine, kept) = mpsc::channel(KEPT);
     let (status, statuses) = mpsc::channel(STATUSES);
     let known = source_list.borrow().iter().cloned().collect();
-    let (warning, figures) = Warning::load(rules, known, settings.desk, storage.clone(), feed.clone()).await?;
-    let inputs = Inputs { kept, statuses, orders, alarms: alarm_orders, sources: source_list.clone() };
+    let shifts = settings.shifts.shifts().map_err(|problems| anyhow::anyhow!("bad [shifts]: {problems:?}"))?;
+    let (rulebook, book_asks, told_book) = dashboard::rules::Handle::channel(ORDERS);
+    let (to_rules, asks) = mpsc::channel(RULES);
+    let loaded = (files, rules.clone());
+    let (warning, figures, kpis) =
+        Warning::load(rules, known, settings.desk, shifts, storage.clone(), feed.clone()).await?;
+    // the log -> who is told what -> outbox -> channels; before the early warning writes anything new
+    let telling = Arc::new(settings::telling(&settings.notify)?);
+    let (checks, made) = mpsc::channel::<model::Observation>(CHECKS);
+    let people = Telling {
+        config: settings.notify,
+        telling: Arc::clone(&telling),
+        storage: storage.clone(),
+        feed: feed.clone(),
+        sources: source_list.clone(),
+    };
+    let (follower, deliverer) = people.load(checks.clone()).await?;
+    others.spawn(follower.run(rest.clone()));
+    // It says how the outbox is, so it ends with the sources.
+    others.spawn(deliverer.run(sources.clone()));
+    let inputs = Inputs { kept, statuses, orders, alarms: alarm_orders, asks, sources: source_list.clone() };
     others.spawn(warning.run(inputs, rest.clone()));
+
+    // rule files, people -> rulebook -> engine; the past -> backtests
+    let (dir, engine) = (settings.alerting.rules_dir.clone(), to_rules);
+    let jobs = rulebook.jobs.clone();
+    let (book_sources, book_storage) = (source_list.clone(), storage.clone());
+    let book = Rulebook::new(dir, loaded, book_storage, book_sources, engine, told_book, jobs)?;
+    others.spawn(book.run(book_asks, rest.clone()));
 
     // sensors -> history -> ack
     let (out, messages) = mpsc::channel(INTAKE);
@@ -128,7 +159,6 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
     }
     let links = ingest::mqtt::start(mqtt, sensors, out, dead, status.clone(), sources.clone());
     // cameras -> rings -> viewers, picture checks -> history; the intake ends when links and checks have ended
-    let (checks, made) = mpsc::channel::<model::Observation>(CHECKS);
     let out = cameras::Out { status, observations: checks };
     let cameras = Cameras::start(settings.rtsp, &settings.video, camera_list, &last, out, &sources)
         .context("cannot start the cameras' threads")?;
@@ -155,7 +185,10 @@ async fn start(settings: Settings, metrics: PrometheusHandle) -> anyhow::Result<
         metrics,
         alarms,
         rules: Arc::new(move || figures.get()),
+        kpis,
+        rulebook,
         emergency,
+        telling,
         map_file: settings.town.map,
         rings: cameras.rings.clone(),
         stills: cameras.stills.clone(),

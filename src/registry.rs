@@ -11,7 +11,7 @@ use storage::Storage;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::cameras;
+use crate::{cameras, own};
 
 /// How soon a change is noticed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -37,12 +37,15 @@ impl Followers {
         let sensors = rows.iter().map(|row| &row.source).filter(|source| source.kind == Kind::Sensor);
         self.sensors.send_replace(Arc::new(sensors.map(|s| SensorSpec { source: Arc::new(s.clone()) }).collect()));
         self.cameras.send_replace(Arc::new(cameras::specs(&rows)));
-        self.sources.send_replace(Arc::new(rows.iter().map(|row| Arc::new(row.source.clone())).collect()));
+        let grids = registry.grids().await?;
+        let mut known: Vec<Arc<Source>> = rows.iter().map(|row| Arc::new(row.source.clone())).collect();
+        known.extend(own::sources(&known, &grids));
+        self.sources.send_replace(Arc::new(known));
         let ids = rows.iter().map(|row| row.source.id.clone()).collect();
         storage.connections().keep_only(&ids, Timestamp::now());
         let sources: Vec<_> = rows.into_iter().map(|row| row.source).collect();
         tracing::info!(sources = sources.len(), version, "registry read");
-        self.feed.set_registry(sources, registry.grids().await?);
+        self.feed.set_registry(sources, grids);
         Ok(version)
     }
 

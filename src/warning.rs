@@ -5,26 +5,29 @@
 //! piece, and nothing is shown before it is there. While storage takes no writes the transitions wait here and are
 //! tried again each second; people are refused, states of links still reach the screens.
 
+mod measures;
 mod pieces;
 mod start;
+mod steps;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alerting::{AlarmCommand, Engine, Refused};
+use alerting::{AlarmCommand, Engine, Explanation, NotKnown, Refused, RuleSet};
 use command::{Command, Desk, Refusal, RefusalCode, Request};
 use dashboard::Feed;
 use model::{
     Actor, Alarm, AlarmChange, AlarmId, AlarmTransition, Incident, IncidentId, IncidentTransition, LogBody,
-    Observation, Profile, Source, SourceId, SourceStatus, Timestamp,
+    Observation, Profile, RuleId, Source, SourceId, SourceStatus, Timestamp,
 };
 use storage::{HistorySeq, Storage};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::pieces::{Row, pieces};
+use self::steps::Steps;
 
 /// How often what the engine remembers is kept; what came after is read again from the history at a start.
 const SNAPSHOT: Duration = Duration::from_secs(15);
@@ -55,8 +58,18 @@ pub struct Inputs {
     pub orders: mpsc::Receiver<Request>,
     /// What people want of alarms.
     pub alarms: mpsc::Receiver<alerting::Request>,
+    /// What is asked about rules.
+    pub asks: mpsc::Receiver<Ask>,
     /// The registry.
     pub sources: watch::Receiver<Arc<Vec<Arc<Source>>>>,
+}
+
+/// What is asked of the engine about its rules.
+pub enum Ask {
+    /// Other rules, in one swap; answered when what follows from it is on disk.
+    Rules(RuleSet, oneshot::Sender<()>),
+    /// What a rule sees at a source now.
+    Explain(RuleId, SourceId, oneshot::Sender<Result<Explanation, NotKnown>>),
 }
 
 /// The rules with what they are doing, as the API tells them.
@@ -81,6 +94,8 @@ pub struct Warning {
     desk: Desk,
     /// Active alarms as the log tells them.
     alarms: BTreeMap<AlarmId, Alarm>,
+    /// The same of rules on trial: for the log and nobody else.
+    shadows: BTreeMap<AlarmId, Alarm>,
     /// The last observation that the engine has seen.
     seen: HistorySeq,
     /// The last row of the log that engine and desk hold.
@@ -90,6 +105,8 @@ pub struct Warning {
     storage: Storage,
     feed: Feed,
     figures: Figures,
+    /// Folds each row that is on disk.
+    kpis: alerting::kpi::Handle,
 }
 
 /// Transitions that belong together, with when what caused them came in.
@@ -126,8 +143,13 @@ impl Warning {
         // The first memory is kept at once, so that a stop in the first seconds finds where to begin.
         self.snapshot().await;
         let mut changed = false;
+        let mut steps = Steps::new(Timestamp::now(), Instant::now());
         loop {
+            if !self.measure(&mut inputs, &token).await {
+                return;
+            }
             if figures_at <= Instant::now() {
+                self.tell_measures();
                 self.figures.set(serde_json::to_value(self.engine.rules()).unwrap_or_default());
                 figures_at = Instant::now() + FIGURES;
             }
@@ -138,7 +160,7 @@ impl Warning {
                 snapshot_at = Instant::now() + SNAPSHOT;
             }
             let wake = self.wake().min(snapshot_at).min(figures_at);
-            let mut made = Made::default();
+            let (mut made, mut swapped, mut stepped) = (Made::default(), None, false);
             tokio::select! {
                 biased;
                 Some(request) = inputs.orders.recv() => {
@@ -149,7 +171,21 @@ impl Warning {
                     self.alarm_order(request).await;
                     continue;
                 }
+                Some(ask) = inputs.asks.recv() => match ask {
+                    Ask::Rules(rules, done) => {
+                        let out = self.engine.replace_rules(rules, Timestamp::now());
+                        self.follow(out, None, &mut made);
+                        (swapped, figures_at) = (Some(done), Instant::now());
+                    }
+                    Ask::Explain(rule, source, reply) => {
+                        let now = Timestamp::now();
+                        let out = self.engine.tick(now);
+                        self.follow(out, None, &mut made);
+                        let _ = reply.send(self.engine.explain(&rule, &source, now));
+                    }
+                },
                 _ = inputs.statuses.recv_many(&mut told, BATCH), if statuses_may_come(&inputs.statuses) => {
+                    stepped = self.follow_clock(&mut steps, &mut made);
                     told.drain(..).for_each(|status| self.status(&status, &mut made));
                 }
                 count = inputs.kept.recv_many(&mut batch, BATCH) => {
@@ -157,6 +193,7 @@ impl Warning {
                         break;
                     }
                     metrics::gauge!("gridward_queue_depth", "queue" => "engine").set(inputs.kept.len() as f64);
+                    stepped = self.follow_clock(&mut steps, &mut made);
                     for kept in batch.drain(..) {
                         for observation in &kept.observations {
                             let out = self.engine.observe(observation);
@@ -167,6 +204,7 @@ impl Warning {
                 }
                 news = inputs.sources.changed(), if registry_open => match news {
                     Ok(()) => {
+                        stepped = self.follow_clock(&mut steps, &mut made);
                         let sources = Arc::clone(&inputs.sources.borrow_and_update());
                         let out = self.engine.replace_sources(sources.iter().cloned(), Timestamp::now());
                         self.follow(out, None, &mut made);
@@ -174,6 +212,7 @@ impl Warning {
                     Err(_) => registry_open = false,
                 },
                 () = sleep_until(wake) => {
+                    stepped = self.follow_clock(&mut steps, &mut made);
                     let out = self.engine.tick(Timestamp::now());
                     self.follow(out, None, &mut made);
                 }
@@ -183,6 +222,13 @@ impl Warning {
             if !self.keep(made, &mut inputs, &token).await {
                 // Not on disk and not shown: the history still has what caused it, and the next start finds it.
                 return;
+            }
+            if let Some(done) = swapped {
+                let _ = done.send(());
+            }
+            if stepped {
+                // The history before and after is by different clocks: a restart must not read it as one.
+                self.snapshot().await;
             }
         }
         self.snapshot().await;
@@ -197,10 +243,20 @@ impl Warning {
         }
     }
 
+    /// Looks whether the clock was set, before anything is judged by it; true when it was.
+    fn follow_clock(&mut self, steps: &mut Steps, made: &mut Made) -> bool {
+        let Some(by) = steps.look(Timestamp::now(), Instant::now()) else { return false };
+        tracing::warn!(by_s = by.as_secs_f64(), "the clock was set; waits and ages go on where they were");
+        let out = self.engine.clock_stepped(by, Timestamp::now());
+        self.follow(out, None, made);
+        true
+    }
+
     /// When engine or desk next have something to do.
     fn wake(&self) -> Instant {
         let now = Timestamp::now();
-        let next = self.engine.next_deadline().into_iter().chain(self.desk.next_deadline()).min();
+        let flood = self.kpis.lock().next_deadline();
+        let next = self.engine.next_deadline().into_iter().chain(self.desk.next_deadline()).chain(flood).min();
         let wait = next.map_or(IDLE, |at| Duration::try_from(at.duration_since(now)).unwrap_or_default().min(IDLE));
         Instant::now() + wait
     }
@@ -208,6 +264,7 @@ impl Warning {
     /// The alarm rows of what the engine said, and what the desk makes of it.
     fn follow(&mut self, out: Vec<AlarmTransition>, received: Option<Timestamp>, made: &mut Made) {
         for transition in out {
+            let Some(transition) = self.in_force(transition, made) else { continue };
             let alarm = match self.alarms.get_mut(&transition.alarm) {
                 Some(alarm) => {
                     alarm.apply(&transition);
@@ -230,6 +287,23 @@ impl Warning {
             made.incidents(self.desk.alarm(&alarm, &change, at));
             made.alarms.push(alarm);
         }
+    }
+
+    /// What a rule on trial says goes to the log and to nobody else.
+    fn in_force(&mut self, transition: AlarmTransition, made: &mut Made) -> Option<AlarmTransition> {
+        let begun = Alarm::begin(&transition).filter(|alarm| alarm.shadow);
+        if let Some(alarm) = begun {
+            metrics::counter!("gridward_shadow_alarms_total").increment(1);
+            self.shadows.insert(alarm.id.clone(), alarm);
+        } else {
+            let Some(alarm) = self.shadows.get_mut(&transition.alarm) else { return Some(transition) };
+            alarm.apply(&transition);
+            if !alarm.is_active() {
+                self.shadows.remove(&transition.alarm);
+            }
+        }
+        made.rows.push((Actor::Hub, LogBody::Shadow(transition)));
+        None
     }
 
     fn status(&mut self, status: &SourceStatus, made: &mut Made) {
@@ -289,6 +363,8 @@ impl Warning {
         if let Some(last) = entries.last() {
             self.logged = last.seq;
         }
+        let mut kpis = self.kpis.lock();
+        entries.iter().for_each(|entry| kpis.take(entry));
         Ok(())
     }
 
@@ -366,6 +442,11 @@ impl Warning {
 
     async fn alarm_order(&mut self, request: alerting::Request) {
         let before = self.alarms.get(&request.alarm).cloned();
+        if before.is_none() {
+            // Rules on trial have alarms too, and nobody may touch those.
+            let _ = request.reply.send(Err(Refused::NotFound));
+            return;
+        }
         let answer = match (self.engine.command(&request.alarm, request.command, Timestamp::now()), before) {
             (Ok(transition), Some(before)) => {
                 let mut made = Made::default();
@@ -429,7 +510,7 @@ fn statuses_may_come(statuses: &mpsc::Receiver<SourceStatus>) -> bool {
 fn actor_of(change: &AlarmChange) -> Actor {
     match change {
         AlarmChange::Acknowledged { by }
-        | AlarmChange::Shelved { by, .. }
+        | AlarmChange::Shelved { by, automatic: false, .. }
         | AlarmChange::Unshelved { by: Some(by) } => Actor::User(by.clone()),
         _ => Actor::Hub,
     }

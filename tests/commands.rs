@@ -23,7 +23,7 @@ fn check_lists_every_problem_and_exits_64() {
     let checked = folder.command(&["check"]);
     let told = text(&checked.stderr);
     assert_eq!(checked.status.code(), Some(64), "{told}");
-    assert!(told.contains("town.colour") && told.contains("mqtt.brokers[0].url"), "{told}");
+    assert!(told.contains("notify.colour") && told.contains("mqtt.brokers[0].url"), "{told}");
     let missing = gridward().args(["check", "--config", "/nowhere/hub.toml"]).output().unwrap();
     assert_eq!(missing.status.code(), Some(64));
     assert!(text(&missing.stderr).contains("gridward init"), "{missing:?}");

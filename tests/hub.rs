@@ -121,6 +121,11 @@ impl Hub {
         self.ask(token, "POST", path, &body.to_string())
     }
 
+    /// A PUT of JSON with a token; status and body.
+    pub fn put(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
+        self.ask(token, "PUT", path, &body.to_string())
+    }
+
     /// A DELETE with a token; status and body.
     pub fn delete(&self, token: &str, path: &str) -> (u16, Value) {
         self.ask(token, "DELETE", path, "")

@@ -3,25 +3,27 @@
 use std::collections::BTreeSet;
 
 /// Part -> our own parts it may name as dependencies.
-const MAY_KNOW: [(&str, &[&str]); 8] = [
+const MAY_KNOW: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("config", &[]),
     ("video", &["model"]),
     ("ingest", &["model", "video"]),
     ("alerting", &["model"]),
     ("command", &["model"]),
+    ("notify", &["model"]),
     ("storage", &["model"]),
-    ("dashboard", &["model", "video", "storage", "alerting", "command"]),
+    ("dashboard", &["model", "video", "storage", "alerting", "command", "notify"]),
 ];
 
 /// Part -> crates it must not name: the worlds it is kept from.
-const MUST_NOT_KNOW: [(&str, &[&str]); 8] = [
+const MUST_NOT_KNOW: [(&str, &[&str]); 9] = [
     ("model", &["tokio", "sqlx", "axum", "rumqttc", "retina", "toml"]),
     ("config", &["tokio", "sqlx", "axum"]),
     ("video", &["retina", "axum", "rumqttc", "sqlx"]),
     ("ingest", &["sqlx", "axum", "cel", "ffmpeg-next"]),
     ("alerting", &["sqlx", "axum", "rumqttc", "retina", "ffmpeg-next"]),
     ("command", &["sqlx", "axum", "rumqttc", "retina", "ffmpeg-next"]),
+    ("notify", &["sqlx", "axum", "retina", "rmqtt-codec", "ffmpeg-next"]),
     ("storage", &["axum", "rumqttc", "retina", "cel"]),
     ("dashboard", &["retina", "rumqttc", "ffmpeg-next", "sqlx"]),
 ];

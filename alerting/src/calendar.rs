@@ -19,8 +19,17 @@ pub(crate) struct Calendar {
     pub days: [bool; 7],
     pub hours: Vec<Span>,
     /// Dates, first and last, on which nothing begins.
-    pub except: Vec<(Date, Date)>,
+    pub except: Vec<Dates>,
+    /// Holidays: nothing begins, but on days worked instead.
+    pub holidays: Vec<Dates>,
+    /// Days worked instead of others: spans begin whatever the day of the week.
+    pub also: Vec<Dates>,
+    /// When the calendar holds at all; empty for always.
+    pub terms: Vec<Dates>,
 }
+
+/// First and last date.
+pub(crate) type Dates = (Date, Date);
 
 /// Minutes of the day, `from` below 1,440, `to` at most 1,440.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +66,18 @@ impl Calendar {
             }
             date = date.tomorrow().ok()?;
         }
-        best
+        // Nothing in sight, but a term or a day further off: an edge at which nothing changes makes it look again.
+        best.or_else(|| {
+            let later = self.terms.iter().chain(&self.also).any(|(_, last)| *last >= date);
+            self.moment(date, 0).filter(|_| later)
+        })
+    }
+
+    /// Whether spans begin on a date.
+    fn is_on(&self, date: Date) -> bool {
+        let within = |list: &[Dates]| list.iter().any(|(first, last)| (*first..=*last).contains(&date));
+        let worked = self.days[usize::from(day_number(date.weekday()))] && !within(&self.holidays);
+        (worked || within(&self.also)) && !within(&self.except) && (self.terms.is_empty() || within(&self.terms))
     }
 
     fn date_of(&self, at: Timestamp) -> Date {
@@ -66,9 +86,7 @@ impl Calendar {
 
     /// What begins on a date.
     fn spans_of(&self, date: Date) -> impl Iterator<Item = (Timestamp, Timestamp)> + '_ {
-        let on = self.days[usize::from(day_number(date.weekday()))]
-            && !self.except.iter().any(|(first, last)| (*first..=*last).contains(&date));
-        let spans: &[Span] = if on { &self.hours } else { &[] };
+        let spans: &[Span] = if self.is_on(date) { &self.hours } else { &[] };
         spans.iter().filter_map(move |span| {
             let last = if span.to <= span.from { date.tomorrow().ok()? } else { date };
             Some((self.moment(date, span.from)?, self.moment(last, span.to)?))
@@ -89,18 +107,25 @@ fn day_number(day: Weekday) -> u8 {
 }
 
 #[cfg(test)]
+#[path = "calendar_years_tests.rs"]
+mod years_tests;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn calendar(zone: &str, days: [bool; 7], hours: &[(u16, u16)]) -> Calendar {
+    pub(super) fn calendar(zone: &str, days: [bool; 7], hours: &[(u16, u16)]) -> Calendar {
         Calendar {
             name: "c".into(),
             zone: TimeZone::get(zone).unwrap(),
             days,
             hours: hours.iter().map(|(from, to)| Span { from: *from, to: *to }).collect(),
             except: Vec::new(),
+            holidays: Vec::new(),
+            also: Vec::new(),
+            terms: Vec::new(),
         }
     }
 

@@ -7,11 +7,20 @@
 //! What goes on between one rule and one source is a track (`track.rs`); it exists only while something goes on, and
 //! has at most one deadline, so that 20,000 quiet sources cost nothing but their last values.
 
+mod composite;
+mod explain;
+mod inhibit;
+mod kin;
 mod memory;
 mod recovery;
+#[cfg(test)]
+mod related_town;
+mod seen;
 mod snapshot;
 mod track;
 mod view;
+mod whole;
+mod window;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,7 +33,10 @@ use model::{
 
 use crate::handle::{AlarmCommand, Refused};
 use crate::info::RuleInfo;
-use crate::ruleset::RuleSet;
+use crate::rule::{Rule, RuleStatus, Trigger};
+use crate::ruleset::{RuleSet, measures_alike};
+use composite::Composites;
+use inhibit::Inhibitions;
 use memory::{Bound, Known};
 pub use recovery::Recovery;
 pub use snapshot::Snapshot;
@@ -32,9 +44,11 @@ use track::{Timer, Track, next};
 use view::{Trouble, View};
 
 /// The longest time an alarm can be put aside.
-const MAX_SHELF: SignedDuration = SignedDuration::from_hours(8);
+pub(crate) const MAX_SHELF: SignedDuration = SignedDuration::from_hours(8);
 /// The longest reason, in characters.
 const MAX_REASON_CHARS: usize = 500;
+/// The condition in the evidence with which alarms of a source end that is taken out of service.
+pub(crate) const OUT_OF_SERVICE: &str = "the source is out of service";
 /// What `ingest` says when a sensor's broker, not the sensor, is away.
 const BROKER_AWAY: &str = "broker_unreachable";
 
@@ -51,8 +65,18 @@ pub struct Engine {
     edges: BTreeSet<(Timestamp, u32)>,
     /// Where each active alarm is.
     alarms: HashMap<AlarmId, (u32, u32)>,
+    /// Which alarms explain which.
+    inhibitions: Inhibitions,
+    /// The rules over several sources, with these.
+    composites: Composites,
+    /// What is to be looked at, emptied after each reading; kept so that none need allocate it.
+    looks: Vec<(u32, u32)>,
     /// Per rule: how often it could not say, and the last value that did not fit.
     troubles: Vec<(u64, Option<String>)>,
+    /// When the next source is back in service.
+    returns_at: Option<Timestamp>,
+    /// Per rule: how many sources measure something else than its unit, and the first of them with its unit.
+    unlike: Vec<Option<(usize, SourceId, String)>>,
     /// The latest moment it has heard of.
     clock: Timestamp,
 }
@@ -67,7 +91,12 @@ impl Engine {
             deadlines: BTreeSet::new(),
             edges: BTreeSet::new(),
             alarms: HashMap::new(),
+            inhibitions: Inhibitions::default(),
+            composites: Composites::default(),
+            looks: Vec::new(),
             troubles: Vec::new(),
+            returns_at: None,
+            unlike: Vec::new(),
             clock: Timestamp::MIN,
         };
         engine.rebuild(Some(rules), sources, now);
@@ -86,7 +115,8 @@ impl Engine {
     }
 
     /// Replaces the rules. A rule of the same meaning goes on as it was; timers of one that has changed begin anew and
-    /// its alarms stay until the new meaning clears them; alarms of one that is gone end.
+    /// its alarms stay until the new meaning clears them; alarms of one that is gone end. The alarm of one that goes on
+    /// trial or into force ends, its timers go on, and what still holds is raised anew at once.
     pub fn replace_rules(&mut self, rules: RuleSet, now: Timestamp) -> Vec<AlarmTransition> {
         let mut out = self.tick(now);
         let sources: Vec<Arc<Source>> = self.sources.iter().map(|known| Arc::clone(&known.source)).collect();
@@ -99,16 +129,17 @@ impl Engine {
         let now = in_ms(observation.received_at);
         let mut out = self.tick(now);
         let Some(&source) = self.places.get(&observation.source) else { return out };
-        let known = &mut self.sources[source as usize];
-        if !known.take(observation, now) {
+        let before = self.before(source, Some(&observation.reading), now);
+        if !self.sources[source as usize].take(observation, now) {
             return out;
         }
-        for bound in 0..known.bounds.len() {
-            let rule = self.rules.at(self.sources[source as usize].bounds[bound].rule);
-            if rule.listens.contains(&observation.reading) {
-                self.evaluate(source, bound as u32, now, &mut out);
-            }
-        }
+        let mut looks = std::mem::take(&mut self.looks);
+        looks.extend(self.touched(source, before, now));
+        let bounds = self.sources[source as usize].bounds.iter().enumerate();
+        let listens = |rule| self.rules.at(rule).listens.contains(&observation.reading);
+        looks.extend(bounds.filter(|(_, bound)| listens(bound.rule)).map(|(bound, _)| (source, bound as u32)));
+        self.evaluate_each(&mut looks, now, &mut out);
+        self.looks = looks;
         out
     }
 
@@ -122,19 +153,38 @@ impl Engine {
         if status.profile == Some(Profile::Main) && known.source.tags.contains_key("sub") {
             return out;
         }
+        let before = self.before(source, None, now);
+        let known = &mut self.sources[source as usize];
         known.state = status.state;
         let away = status.state == SourceState::Unknown && status.reason.as_deref() == Some(BROKER_AWAY);
         match (known.blind, away) {
             (None, true) => known.blind = Some(now),
             (Some(since), false) => {
                 known.blind = None;
+                known.heard = now;
                 known.shift(now.duration_since(since).max(SignedDuration::ZERO));
             }
             _ => {}
         }
-        for bound in 0..known.bounds.len() {
-            self.evaluate(source, bound as u32, now, &mut out);
+        let mut looks = self.touched(source, before, now);
+        looks.extend((0..self.sources[source as usize].bounds.len() as u32).map(|bound| (source, bound)));
+        self.evaluate_each(&mut looks, now, &mut out);
+        out
+    }
+
+    /// The hub's clock has been set by `by` and shows `now`: no time has gone by. Everything that is counted in time
+    /// goes on where it was, so that a step neither raises nor clears; only calendars, which people read off a clock,
+    /// and shelves, whose ends they were told, follow the new time.
+    pub fn clock_stepped(&mut self, by: SignedDuration, now: Timestamp) -> Vec<AlarmTransition> {
+        let now = in_ms(now);
+        for known in &mut self.sources {
+            known.step(by);
+            known.memberships.iter_mut().for_each(|membership| membership.step(by));
+            known.bounds.iter_mut().filter_map(|bound| bound.track.as_mut()).for_each(|track| track.step(by));
         }
+        self.clock = now;
+        let mut out = Vec::new();
+        self.look_at_all(now, &mut out);
         out
     }
 
@@ -145,19 +195,19 @@ impl Engine {
         loop {
             let edge = self.edges.first().copied().filter(|(at, _)| *at <= now);
             let look = self.deadlines.first().copied().filter(|(at, _, _)| *at <= now);
+            let first = edge.map(|(at, _)| at).into_iter().chain(look.map(|(at, _, _)| at)).min();
+            if let Some(at) = self.returns_at.filter(|at| *at <= first.unwrap_or(now)) {
+                let sources: Vec<Arc<Source>> = self.sources.iter().map(|known| Arc::clone(&known.source)).collect();
+                out.extend(self.rebuild(None, sources, at));
+                continue;
+            }
             match (edge, look) {
                 (Some((at, rule)), look) if look.is_none_or(|(other, _, _)| at <= other) => {
                     self.edges.pop_first();
                     self.plan_edge(rule, at);
                     self.evaluate_all_of(rule, at, &mut out);
                 }
-                (_, Some((at, source, bound))) => {
-                    self.deadlines.pop_first();
-                    if let Some(track) = &mut self.sources[source as usize].bounds[bound as usize].track {
-                        track.wake = None;
-                    }
-                    self.evaluate(source, bound, at, &mut out);
-                }
+                (_, Some((at, _, _))) => self.look_at_due(at, &mut out),
                 _ => return out,
             }
         }
@@ -167,7 +217,7 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let edge = self.edges.first().map(|(at, _)| *at);
         let look = self.deadlines.first().map(|(at, _, _)| *at);
-        edge.into_iter().chain(look).min()
+        edge.into_iter().chain(look).chain(self.returns_at.filter(|at| *at < Timestamp::MAX)).min()
     }
 
     /// Does what a person asks to an active alarm, or says why not.
@@ -195,7 +245,7 @@ impl Engine {
                 }
                 let until = in_ms(until);
                 track.shelf = Some(until);
-                AlarmChange::Shelved { by, until, reason }
+                AlarmChange::Shelved { by, until, reason, automatic: false }
             }
             AlarmCommand::Unshelve { by } => {
                 if found.shelved_until.is_none() {
@@ -215,7 +265,7 @@ impl Engine {
     /// Takes back what a command did, when it could not be kept; `before` is the alarm as it stood.
     pub fn undo(&mut self, before: &Alarm) {
         if let Some(track) = self.track_of(&before.id) {
-            track.alarm = Some(before.clone());
+            track.alarm = Some(Box::new(before.clone()));
             track.shelf = before.shelved_until;
         }
     }
@@ -223,12 +273,17 @@ impl Engine {
     /// An active alarm.
     pub fn alarm(&self, id: &AlarmId) -> Option<&Alarm> {
         let (source, bound) = self.alarms.get(id)?;
-        self.sources[*source as usize].bounds[*bound as usize].track.as_ref()?.alarm.as_ref()
+        self.sources[*source as usize].bounds[*bound as usize].track.as_ref()?.alarm.as_deref()
     }
 
     /// The active alarms.
     pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
-        self.tracks().filter_map(|(_, track)| track.alarm.as_ref())
+        self.tracks().filter_map(|(_, track)| track.alarm.as_deref())
+    }
+
+    /// Where a rule is in its life; none for one that is not in the set.
+    pub fn status_of(&self, rule: &RuleId) -> Option<RuleStatus> {
+        self.rules.find(rule).map(|number| self.rules.at(number).status)
     }
 
     /// The rules with what they are doing.
@@ -237,6 +292,7 @@ impl Engine {
         for (info, (unknowns, last_error)) in infos.iter_mut().zip(&self.troubles) {
             (info.unknowns, info.last_error) = (*unknowns, last_error.clone());
         }
+        self.standing_errors(&mut infos);
         for known in &self.sources {
             for bound in &known.bounds {
                 infos[bound.rule as usize].sources += 1;
@@ -250,6 +306,30 @@ impl Engine {
         infos
     }
 
+    /// What is wrong with a rule as long as rules and registry are as they are comes before a passing value.
+    fn standing_errors(&self, infos: &mut [RuleInfo]) {
+        for known in &self.sources {
+            let Some(slot) = known.thinned().next() else { continue };
+            for bound in &known.bounds {
+                let rule = self.rules.at(bound.rule);
+                if rule.spans.iter().any(|(reading, _)| *reading == slot.name) {
+                    infos[bound.rule as usize].last_error = Some(format!(
+                        "{} of {} comes so often that older samples of its window are joined: its far edge is coarse",
+                        slot.name, known.source.id
+                    ));
+                }
+            }
+        }
+        for (info, unlike) in infos.iter_mut().zip(&self.unlike) {
+            let Some((count, source, unit)) = unlike else { continue };
+            let wanted = info.unit.as_deref().unwrap_or_default();
+            info.last_error = Some(format!(
+                "{count} sources are not watched, for they do not measure what the rule does: {source} is in {unit}, \
+                 the rule in {wanted}"
+            ));
+        }
+    }
+
     fn tracks(&self) -> impl Iterator<Item = (u32, &Track)> {
         let bounds = self.sources.iter().flat_map(|known| &known.bounds);
         bounds.filter_map(|bound| Some((bound.rule, &**bound.track.as_ref()?)))
@@ -258,6 +338,25 @@ impl Engine {
     fn track_of(&mut self, alarm: &AlarmId) -> Option<&mut Track> {
         let (source, bound) = *self.alarms.get(alarm)?;
         self.sources[source as usize].bounds[bound as usize].track.as_deref_mut()
+    }
+
+    /// The end of an alarm whose rule or source is gone, whose rule plays another part, or whose source is out of service.
+    fn ended(&self, alarm: &mut Alarm, now: Timestamp) -> AlarmTransition {
+        let known = self.places.get(&alarm.source).map(|place| &self.sources[*place as usize]);
+        let out = known.is_some_and(|known| known.out_until.is_some());
+        let evidence = Evidence {
+            rule_version: alarm.evidence.rule_version.clone(),
+            condition: if out { OUT_OF_SERVICE } else { "the rule no longer watches this source as it did" }.to_owned(),
+            value: None,
+            values: std::collections::BTreeMap::new(),
+            since: None,
+        };
+        next(alarm, AlarmChange::Cleared { evidence }, now)
+    }
+
+    /// The sources that no rule is about now, because the registry says so.
+    pub fn out_of_service(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.sources.iter().filter(|known| known.out_until.is_some()).map(|known| &known.source)
     }
 
     /// Binds rules to sources; says which alarms have lost theirs.
@@ -282,11 +381,14 @@ impl Engine {
         let mut sources: Vec<Arc<Source>> = sources.into_iter().collect();
         sources.sort_by(|a, b| a.id.cmp(&b.id));
         sources.dedup_by(|a, b| a.id == b.id);
+        self.unlike = vec![None; self.rules.len()];
         let mut gone = Vec::new();
+        let mut kept: HashMap<SourceId, Vec<_>> = HashMap::new();
         for source in sources {
             let mut known = match old.remove(&source.id) {
                 Some(mut known) => {
-                    known.set_source(source);
+                    kept.insert(source.id.clone(), Self::kept_of(&old_rules, &known));
+                    known.set_source(source, now);
                     known
                 }
                 None => Known::new(source, now),
@@ -299,23 +401,37 @@ impl Engine {
                     Some((rule.clone(), (Arc::clone(version), bound.track?)))
                 })
                 .collect();
-            for (number, rule) in self.rules.about(&known.source) {
+            let in_service = known.out_until.is_none();
+            for (number, rule) in self.rules.about(&known.source).filter(|_| in_service) {
                 let track = tracks.remove(&rule.id).map(|(version, mut track)| {
                     if version != rule.version {
                         track.timers.clear();
                     }
+                    // On trial it was told to nobody; in force it must be, and the other way round.
+                    gone.extend(track.alarm.take_if(|alarm| !is_of(alarm, rule)));
                     track
                 });
-                known.bounds.push(Bound { rule: number, track });
+                if measures_alike(rule, &known.source) {
+                    known.bounds.push(Bound { rule: number, track });
+                } else {
+                    gone.extend(track.and_then(|track| track.alarm));
+                    let unlike = &mut self.unlike[number as usize];
+                    unlike.get_or_insert_with(|| (0, known.source.id.clone(), known.source.unit.clone())).0 += 1;
+                }
             }
             gone.extend(tracks.into_values().filter_map(|(_, track)| track.alarm));
+            let bounds = std::mem::take(&mut known.bounds);
+            known.fit(bounds.iter().map(|bound| self.rules.at(bound.rule)), now);
+            known.bounds = bounds;
             self.sources.push(known);
         }
         let lost = old.into_values().flat_map(|known| known.bounds);
         gone.extend(lost.filter_map(|bound| bound.track?.alarm));
         gone.sort_by(|a, b| a.id.cmp(&b.id));
         self.places = self.sources.iter().enumerate().map(|(at, known)| (known.source.id.clone(), at as u32)).collect();
-        let mut out: Vec<AlarmTransition> = gone.iter_mut().map(|alarm| ended(alarm, now)).collect();
+        self.gather_composites(&mut kept);
+        self.returns_at = self.sources.iter().filter_map(|known| known.out_until).min();
+        let mut out: Vec<AlarmTransition> = gone.iter_mut().map(|alarm| self.ended(alarm, now)).collect();
         self.look_at_all(now, &mut out);
         out
     }
@@ -328,17 +444,46 @@ impl Engine {
         for rule in 0..self.rules.len() as u32 {
             self.plan_edge(rule, now);
         }
-        for source in 0..self.sources.len() as u32 {
-            for bound in 0..self.sources[source as usize].bounds.len() as u32 {
-                let place = &mut self.sources[source as usize].bounds[bound as usize];
-                if let Some(track) = &mut place.track {
-                    track.wake = None;
-                    if let Some(alarm) = &track.alarm {
-                        self.alarms.insert(alarm.id.clone(), (source, bound));
-                    }
+        for (source, known) in self.sources.iter_mut().enumerate() {
+            for (bound, place) in known.bounds.iter_mut().enumerate() {
+                let Some(track) = &mut place.track else { continue };
+                track.wake = None;
+                if let Some(alarm) = &track.alarm {
+                    self.alarms.insert(alarm.id.clone(), (source as u32, bound as u32));
                 }
-                self.evaluate(source, bound, now, out);
             }
+        }
+        self.gather_inhibitions();
+        self.refresh_members(now);
+        let bounds =
+            |(source, known): (usize, &Known)| (0..known.bounds.len()).map(move |at| (source as u32, at as u32));
+        let mut looks = self.sources.iter().enumerate().flat_map(bounds).collect();
+        self.evaluate_each(&mut looks, now, out);
+    }
+
+    /// Everything that is due at one moment, causes before what they explain.
+    fn look_at_due(&mut self, at: Timestamp, out: &mut Vec<AlarmTransition>) {
+        let mut due = Vec::new();
+        while let Some((_, source, bound)) = self.deadlines.first().copied().filter(|(when, _, _)| *when == at) {
+            self.deadlines.pop_first();
+            let place = &mut self.sources[source as usize].bounds[bound as usize];
+            if let Some(track) = &mut place.track {
+                track.wake = None;
+            }
+            due.push((source, bound));
+        }
+        self.evaluate_each(&mut due, at, out);
+    }
+
+    /// Causes before what they explain, else by source and rule.
+    fn evaluate_each(&mut self, looks: &mut Vec<(u32, u32)>, now: Timestamp, out: &mut Vec<AlarmTransition>) {
+        let rank = |(source, bound): (u32, u32)| {
+            self.inhibitions.rank(self.sources[source as usize].bounds[bound as usize].rule)
+        };
+        looks.sort_unstable_by_key(|look| (rank(*look), *look));
+        looks.dedup();
+        for (source, bound) in looks.drain(..) {
+            self.evaluate(source, bound, now, out);
         }
     }
 
@@ -360,6 +505,13 @@ impl Engine {
     fn evaluate(&mut self, source: u32, bound: u32, now: Timestamp, out: &mut Vec<AlarmTransition>) {
         let place = &mut self.sources[source as usize].bounds[bound as usize];
         let (number, track) = (place.rule, place.track.take());
+        if let Trigger::Composite(_) = self.rules.at(number).trigger {
+            let from = out.len();
+            if let Some(track) = self.judge_composite(source, number, track, now, out) {
+                self.settle(source, bound, track, from, now, out);
+            }
+            return;
+        }
         let view = View { rule: self.rules.at(number), known: &self.sources[source as usize], now };
         let mut trouble = Trouble::default();
         let raises = view.raises(&mut trouble);
@@ -377,6 +529,19 @@ impl Engine {
         let mut track = track.unwrap_or_default();
         let from = out.len();
         view.judge(&mut track, &raises, out);
+        self.settle(source, bound, track, from, now, out);
+    }
+
+    /// Puts a track back after a look, and tells those whom its alarms since `from` concern.
+    fn settle(
+        &mut self,
+        source: u32,
+        bound: u32,
+        track: Box<Track>,
+        from: usize,
+        now: Timestamp,
+        out: &mut Vec<AlarmTransition>,
+    ) {
         for made in &out[from..] {
             match made.change {
                 AlarmChange::Raised { .. } => drop(self.alarms.insert(made.alarm.clone(), (source, bound))),
@@ -385,7 +550,10 @@ impl Engine {
             }
         }
         self.sources[source as usize].bounds[bound as usize].track = Some(track);
+        let until = out.len();
+        self.inhibit(source, bound, from, now, out);
         self.plan(source, bound, now);
+        self.compose(source, bound, from..until, now, out);
     }
 
     /// Notes when the track must be looked at again, and lets go of one with which nothing goes on. An earlier look
@@ -394,7 +562,10 @@ impl Engine {
         let place = &self.sources[source as usize].bounds[bound as usize];
         let Some(track) = &place.track else { return };
         let view = View { rule: self.rules.at(place.rule), known: &self.sources[source as usize], now };
-        let wanted = view.next_look(track);
+        let wanted = match view.rule.trigger {
+            Trigger::Composite(_) => self.next_look_at_composite(source, place.rule, track, now),
+            _ => view.next_look(track),
+        };
         let planned = track.wake;
         let wake = match (planned, wanted) {
             (Some(planned), Some(wanted)) if planned <= wanted => Some(planned),
@@ -423,18 +594,29 @@ fn in_ms(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-/// The end of an alarm whose rule or source is gone.
-fn ended(alarm: &mut Alarm, now: Timestamp) -> AlarmTransition {
-    let evidence = Evidence {
-        rule_version: alarm.evidence.rule_version.clone(),
-        condition: "the rule no longer watches this source".to_owned(),
-        value: None,
-        values: std::collections::BTreeMap::new(),
-        since: None,
-    };
-    next(alarm, AlarmChange::Cleared { evidence }, now)
+/// Whether the alarm was raised by the rule in the part it now plays: on trial, or in force.
+fn is_of(alarm: &Alarm, rule: &Rule) -> bool {
+    alarm.shadow == rule.is_shadow()
 }
 
 #[cfg(test)]
+mod service_tests;
+#[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "engine/life_tests.rs"]
+mod life_tests;
+
+#[cfg(test)]
+#[path = "engine/time_tests.rs"]
+mod time_tests;
+
+#[cfg(test)]
+#[path = "engine/property_tests.rs"]
+mod property_tests;
+
+#[cfg(test)]
+#[path = "engine/field_tests.rs"]
+mod field_tests;

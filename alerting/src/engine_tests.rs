@@ -10,7 +10,7 @@ pub(super) fn rules() -> RuleSet {
     RuleSet::load(&files).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
-fn source(id: &str, kind: Kind, class: &str, limits: &[(&str, f64)]) -> Arc<Source> {
+pub(super) fn source(id: &str, kind: Kind, class: &str, limits: &[(&str, f64)]) -> Arc<Source> {
     Arc::new(Source {
         id: id.into(),
         kind,
@@ -47,7 +47,7 @@ fn engine() -> Engine {
 }
 
 /// A rule over the gauge in few words: what stands beside id, title, hazard, about and on.
-fn one_rule(body: &str, calendars: &str) -> RuleSet {
+pub(super) fn one_rule(body: &str, calendars: &str) -> RuleSet {
     let text = format!(
         "version: 1\n{calendars}rules:\n- id: r\n  title: {{zh: r, en: r}}\n  hazard: flood\n  \
          about: {{owner: o, action: {{zh: a, en: a}}}}\n  on: {{class: river_gauge, reading: level}}\n  {body}\n"
@@ -55,7 +55,7 @@ fn one_rule(body: &str, calendars: &str) -> RuleSet {
     RuleSet::load(&[("r.yaml".to_owned(), text)]).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
-fn engine_of(body: &str) -> Engine {
+pub(super) fn engine_of(body: &str) -> Engine {
     Engine::new(one_rule(body, ""), sources(), at(0))
 }
 
@@ -80,7 +80,7 @@ pub(super) fn level(metres: f64, second: i64) -> Observation {
 }
 
 /// What was said, in short: level or clear, with its second.
-fn short(transitions: &[AlarmTransition]) -> Vec<(String, i64)> {
+pub(super) fn short(transitions: &[AlarmTransition]) -> Vec<(String, i64)> {
     let second = |t: &AlarmTransition| t.at.as_second() - 1_795_000_000;
     let word = |t: &AlarmTransition| match &t.change {
         AlarmChange::Raised { level, .. } => format!("raise {}", level.as_str()),

@@ -1,10 +1,12 @@
 //! A rule as people see it.
 
+use jiff::civil::Date;
 use model::alarm::Title;
 use model::{Hazard, Level, RuleId};
 use serde::Serialize;
 
-use crate::rule::{After, LevelRule, Rule, Trigger};
+use crate::composite::Count;
+use crate::rule::{After, LevelRule, Rule, RuleStatus, Trigger};
 
 /// A rule with what it is doing.
 #[derive(Debug, Clone, Serialize)]
@@ -14,6 +16,8 @@ pub struct RuleInfo {
     pub id: RuleId,
     /// Hash of its meaning.
     pub version: String,
+    /// Where it is in its life.
+    pub status: RuleStatus,
     /// The file it stands in.
     pub file: String,
     /// Its words.
@@ -22,16 +26,27 @@ pub struct RuleInfo {
     pub action: Title,
     /// Who answers for it.
     pub owner: String,
+    /// Who wrote it.
+    pub author: Option<String>,
+    /// Why it is as it is.
+    pub rationale: Option<String>,
+    /// The day on which it is to be looked at again.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = Date))]
+    pub review: Option<Date>,
     /// What harm.
     pub hazard: Hazard,
-    /// The class of sources; none for all.
+    /// The class of sources, or several with commas between; none for all.
     pub class: Option<String>,
-    /// What it listens to: a reading, or `state`.
+    /// What it listens to: a reading, `state`, or the names of its parts.
     pub on: String,
+    /// The unit of its numbers; none for that of the source.
+    pub unit: Option<String>,
     /// The calendar it is in force by; none for always.
     pub only: Option<String>,
     /// Its levels, the lowest first.
     pub levels: Vec<LevelInfo>,
+    /// The rules whose alarms explain its own, as `gateway-down (same gateway)`.
+    pub inhibited_by: Vec<String>,
     /// How many sources it watches.
     pub sources: usize,
     /// Alarms that are active.
@@ -76,19 +91,34 @@ impl RuleInfo {
                 let level = LevelInfo { level: *level, raise, clear: format!("a {reading}"), for_s: wait.as_secs() };
                 (reading.to_string(), vec![level])
             }
+            Trigger::Composite(composite) => {
+                let names: Vec<&str> = composite.parts.iter().map(|part| &*part.name).collect();
+                let level = |count: &Count| {
+                    let raise = composite.words(count);
+                    LevelInfo { level: count.level, clear: format!("!({raise})"), raise, for_s: count.wait.as_secs() }
+                };
+                (names.join(", "), composite.counts.iter().map(level).collect())
+            }
         };
+        let inhibited_by = rule.inhibited_by.iter().map(|cause| format!("{} ({})", cause.rule, cause.relation));
         Self {
             id: rule.id.clone(),
             version: rule.version.to_string(),
+            status: rule.status,
             file: rule.file.to_string(),
             title: rule.title.clone(),
             action: rule.action.clone(),
             owner: rule.owner.clone(),
+            author: rule.author.clone(),
+            rationale: rule.rationale.clone(),
+            review: rule.review,
             hazard: rule.hazard,
-            class: rule.select.class.clone(),
+            class: (!rule.select.classes.is_empty()).then(|| rule.select.classes.join(", ")),
             on,
+            unit: rule.unit.map(|unit| unit.name.to_owned()),
             only: rule.only.as_ref().map(|calendar| calendar.name.to_string()),
             levels,
+            inhibited_by: inhibited_by.collect(),
             sources: 0,
             active_alarms: 0,
             pending: 0,

@@ -22,11 +22,13 @@ pub struct Problem {
     pub found: String,
     /// What should.
     pub expected: String,
+    /// What kind of problem, as `no-owner`; `file` for most. docs/trying-rules.md tells cause and cure.
+    pub code: &'static str,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, found, expected } = self;
+        let Self { file, line, column, found, expected, .. } = self;
         write!(f, "{file}:{line}:{column}: found {found}, expected {expected}")
     }
 }
@@ -51,6 +53,11 @@ impl Problems {
     }
 
     pub fn add(&mut self, at: Pos, found: impl Into<String>, expected: impl Into<String>) {
+        self.add_as("file", at, found, expected);
+    }
+
+    /// As [`Problems::add`], for a problem that has a code of its own.
+    pub fn add_as(&mut self, code: &'static str, at: Pos, found: impl Into<String>, expected: impl Into<String>) {
         if self.list.len() >= MAX_PROBLEMS_PER_FILE {
             return;
         }
@@ -58,8 +65,13 @@ impl Problems {
         if self.list.len() + 1 == MAX_PROBLEMS_PER_FILE {
             found.push_str(" (and more problems after this one)");
         }
-        let problem = Problem { file: self.file.to_string(), line: at.line, column: at.column, found, expected };
+        let problem = Problem { file: self.file.to_string(), line: at.line, column: at.column, found, expected, code };
         self.list.push(problem);
+    }
+
+    /// Whether nothing more will be told: what follows need not be read.
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= MAX_PROBLEMS_PER_FILE
     }
 
     pub fn file(&self) -> &Arc<str> {

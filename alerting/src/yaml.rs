@@ -10,6 +10,9 @@ use crate::problem::{Pos, Problems, shown};
 /// The deepest nesting of a rule file that has a meaning is 6; more than this is a mistake or an attack.
 const MAX_DEPTH: usize = 24;
 
+/// The most items of a list: a set has at most so many rules.
+const MOST_ITEMS: usize = 10_000;
+
 /// A piece of a file.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -122,7 +125,13 @@ pub(crate) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
         };
         match open.last_mut() {
             None => root = Some(done),
-            Some(Open::List { items, .. }) => items.push(done),
+            Some(Open::List { items, .. }) => {
+                if items.len() == MOST_ITEMS {
+                    problems.add(done.at, format!("more than {MOST_ITEMS} items in one list"), "fewer");
+                    return None;
+                }
+                items.push(done);
+            }
             Some(Open::Map { entries, key, .. }) => match key.take() {
                 Some(key) => add_entry(entries, key, done, problems),
                 None => match done.kind {

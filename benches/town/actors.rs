@@ -83,7 +83,7 @@ impl Span {
 
 impl Stage {
     /// A folder, a town that plays, and its sources in the hub's registry.
-    pub fn set(cameras: usize, sensors: usize) -> Stage {
+    pub fn set(cameras: usize, fps: u32, sensors: usize) -> Stage {
         let folder = Folder::new();
         let mqtt_port = free_port();
         let settings = std::fs::read_to_string(folder.config()).unwrap();
@@ -96,7 +96,7 @@ impl Stage {
         let read: toml::Table = settings.parse().unwrap();
         let budget_bytes = read["video"]["total_bytes"].as_integer().unwrap() as u64;
 
-        let town = Town::start(&folder, mqtt_port, cameras, sensors);
+        let town = Town::start(&folder, mqtt_port, cameras, fps, sensors);
         let mut csv = std::fs::read_to_string(folder.path().join("town/sources.csv")).unwrap();
         csv += &probe::rows();
         let (file, grids) = (folder.path().join("all.csv"), folder.path().join("town/grids.json"));
@@ -191,6 +191,10 @@ impl Stage {
             let each = |_, observation: model::Observation| {
                 let Some(count) = observation.value.as_number() else { return };
                 let id = observation.source.to_string();
+                // What the hub says of itself, the town has not sent.
+                if id == "hub" {
+                    return;
+                }
                 let kept = if id.starts_with(probe::PREFIX) { &mut probes } else { &mut sensors };
                 kept.entry(id).or_default().push(count as u64);
             };
@@ -202,13 +206,21 @@ impl Stage {
 }
 
 impl Town {
-    fn start(folder: &Folder, mqtt_port: u16, cameras: usize, sensors: usize) -> Town {
+    fn start(folder: &Folder, mqtt_port: u16, cameras: usize, fps: u32, sensors: usize) -> Town {
         let dir = folder.path().join("town");
         let clips = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("load-clips");
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([super::TOWN, "run", "--only-load", "--quiet-script", "--rtsp", "127.0.0.1:0"])
             .args(["--control", "127.0.0.1:0", "--mqtt", &format!("127.0.0.1:{mqtt_port}")])
-            .args(["--load", &cameras.to_string(), "--load-sensors", &sensors.to_string(), "--dir"])
+            .args([
+                "--load",
+                &cameras.to_string(),
+                "--load-fps",
+                &fps.to_string(),
+                "--load-sensors",
+                &sensors.to_string(),
+                "--dir",
+            ])
             .arg(dir)
             .arg("--clips")
             .arg(clips)

@@ -11,6 +11,8 @@ use super::probe::Screen;
 pub struct Report {
     pub cameras: usize,
     pub sensors: usize,
+    /// Pictures a second of each camera.
+    pub fps: u32,
     pub ready_s: f64,
     /// From the hub's start; none when some never were.
     pub all_live_s: Option<f64>,
@@ -35,7 +37,7 @@ impl Report {
     pub fn print(&self) {
         let (steady, burst) = (&self.steady, &self.burst);
         let row = |what: &str, figure: String| println!("| {what} | {figure} |");
-        println!("\n| {} cameras, {} sensors | |\n|---|---|", self.cameras, self.sensors);
+        println!("\n| {} cameras at {} pictures/s, {} sensors | |\n|---|---|", self.cameras, self.fps, self.sensors);
         row("hub serves after", format!("{:.1} s", self.ready_s));
         let live = match self.all_live_s {
             Some(seconds) => format!("{seconds:.1} s"),

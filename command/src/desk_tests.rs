@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::alarm::Title;
-use model::{Alarm, AlarmChange, AlarmTransition, Evidence, Hazard, Level, Place, Role, Value, Verdict};
+use model::{Alarm, AlarmChange, AlarmTransition, Cause, Evidence, Hazard, Level, Place, Role, Value, Verdict};
 use proptest::prelude::*;
 
 use super::*;
@@ -34,9 +34,12 @@ fn raised(alarm: &str, source: &str, grid: &str, hazard: Hazard, level: Level, s
             hazard,
             title: Title { zh: "烟雾".into(), en: "smoke".into() },
             action: Title { zh: "看".into(), en: "look".into() },
+            owner: None,
             grid: grid.into(),
             place: Some(Place { lon: 106.0, lat: 29.0 }),
             shelved_until: None,
+            shadow: false,
+            suppressed_by: None,
             evidence: evidence(),
         },
     }
@@ -208,6 +211,39 @@ fn a_shelved_alarm_opens_nothing_until_it_is_unshelved() {
     }
     assert!(raise(&mut desk, &first).is_empty());
     assert_eq!(change(&mut desk, &first, AlarmChange::Unshelved { by: None }, 3_600).len(), 1);
+    assert_eq!(desk.incidents().count(), 1);
+}
+
+#[test]
+fn an_alarm_that_another_explains_opens_nothing_until_it_is_told() {
+    let mut desk = desk();
+    let cause = Cause { alarm: "c".into(), rule: "gateway-down".into(), source: "gateway".into() };
+    let mut first = raised("a1", "s1", "g1", Hazard::Security, Level::Blue, 0);
+    let AlarmChange::Raised { suppressed_by, .. } = &mut first.change else { panic!() };
+    *suppressed_by = Some(Box::new(cause.clone()));
+    assert!(raise(&mut desk, &first).is_empty());
+    let mut alarm = Alarm::begin(&first).unwrap();
+    let mut tell = |alarm: &mut Alarm, change: AlarmChange, second: i64| {
+        let seq = alarm.seq + 1;
+        alarm.apply(&AlarmTransition { seq, at: at(second), change: change.clone(), ..first.clone() });
+        desk.alarm(alarm, &change, at(second))
+    };
+    let to = |from, to| AlarmChange::LevelChanged { from, to, evidence: evidence() };
+    assert!(tell(&mut alarm, to(Level::Blue, Level::Orange), 10).is_empty());
+    let told = tell(&mut alarm, AlarmChange::Unsuppressed, 20);
+    assert!(matches!(
+        &told[..],
+        [IncidentTransition { change: IncidentChange::Reported { level: Level::Orange, .. }, .. }]
+    ));
+    // One that comes under a cause later keeps its incident; what it did meanwhile is told at the end.
+    assert!(tell(&mut alarm, AlarmChange::Suppressed { by: cause }, 30).is_empty());
+    assert!(tell(&mut alarm, to(Level::Orange, Level::Red), 40).is_empty());
+    let told = tell(&mut alarm, AlarmChange::Unsuppressed, 50);
+    assert!(matches!(
+        &told[..],
+        [IncidentTransition { change: IncidentChange::LevelChanged { to: Level::Red, .. }, .. }]
+    ));
+    assert!(tell(&mut alarm, AlarmChange::Unsuppressed, 51).is_empty(), "a repeat");
     assert_eq!(desk.incidents().count(), 1);
 }
 

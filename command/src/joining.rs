@@ -15,13 +15,20 @@ const MAX_MERGES: usize = 16;
 impl Desk {
     /// Takes in what happened to an alarm; `alarm` is as it stands after it. A repeat gives no further transition.
     ///
-    /// A shelved alarm opens nothing until it is unshelved. An alarm that grows worse after its incident has ended
+    /// A shelved alarm opens nothing until it is unshelved, and one that another explains nothing while it does. An alarm that grows worse after its incident has ended
     /// opens another: what was settled was less.
     pub fn alarm(&mut self, alarm: &Alarm, change: &AlarmChange, now: Timestamp) -> Vec<IncidentTransition> {
         match change {
             AlarmChange::Raised { .. } | AlarmChange::Unshelved { .. } if !self.by_alarm.contains_key(&alarm.id) => {
                 self.announce(alarm, now)
             }
+            // What it did while another explained it was not told.
+            AlarmChange::Unsuppressed => match self.open_incident_of(&alarm.id) {
+                Some(incident) => self.raise_level(&incident, alarm.level, now),
+                None if self.by_alarm.contains_key(&alarm.id) && !self.grew(alarm) => Vec::new(),
+                None => self.announce(alarm, now),
+            },
+            AlarmChange::LevelChanged { .. } if alarm.suppressed_by.is_some() => Vec::new(),
             AlarmChange::LevelChanged { from, to, .. } if to > from => match self.open_incident_of(&alarm.id) {
                 Some(incident) => self.raise_level(&incident, *to, now),
                 None => self.announce(alarm, now),
@@ -39,13 +46,14 @@ impl Desk {
             | AlarmChange::Shelved { .. }
             | AlarmChange::Unshelved { .. }
             | AlarmChange::Stale
-            | AlarmChange::Fresh => Vec::new(),
+            | AlarmChange::Fresh
+            | AlarmChange::Suppressed { .. } => Vec::new(),
         }
     }
 
     /// Lets an active alarm join an open incident, or opens one for it.
     fn announce(&mut self, alarm: &Alarm, now: Timestamp) -> Vec<IncidentTransition> {
-        if !alarm.is_active() || alarm.shelved_until.is_some() {
+        if !alarm.is_active() || alarm.shelved_until.is_some() || alarm.suppressed_by.is_some() {
             return Vec::new();
         }
         if let Some(id) = self.joinable(alarm, now) {
@@ -104,6 +112,12 @@ impl Desk {
             }
         }
         None
+    }
+
+    /// Whether an alarm stands higher than the ended incident it went to.
+    fn grew(&self, alarm: &Alarm) -> bool {
+        let settled = self.by_alarm.get(&alarm.id).and_then(|id| self.incidents.get(id));
+        settled.is_none_or(|incident| alarm.level > incident.level)
     }
 
     /// The level of an incident rises by itself with its alarms; it falls by a person only.

@@ -159,6 +159,21 @@ fn key_text(keys: &[Key]) -> String {
     text
 }
 
+/// The line of a key as problems name it, as `routes[0].steps[1].to`; of the nearest key above it that is there.
+pub fn line_of_key(text: &str, key: &str) -> Option<usize> {
+    let document = text.parse::<Document<String>>().ok()?;
+    let mut keys = Vec::new();
+    for part in key.split('.') {
+        let (name, mut rest) = part.split_at(part.find('[').unwrap_or(part.len()));
+        keys.push(Key::Name(name.to_owned()));
+        while let Some((index, more)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            keys.push(Key::Index(index.parse().ok()?));
+            rest = more;
+        }
+    }
+    place_of("", text, &document, &BTreeMap::new(), &keys).1
+}
+
 fn place_of(
     file: &str,
     text: &str,
@@ -295,6 +310,15 @@ mod tests {
         assert!(told.iter().any(|p| p.starts_with("hub.toml:3: http.days:")), "{told:#?}");
         assert!(told.iter().any(|p| p.starts_with("hub.toml:4: http.colour: unknown field `colour`")), "{told:#?}");
         assert!(told.iter().any(|p| p.starts_with("hub.toml:7: brokers[0].port:")), "{told:#?}");
+    }
+
+    #[test]
+    fn a_key_that_is_found_wrong_later_has_its_line_too() {
+        let text = "[http]\nbind = 1\n[[brokers]]\nname = \"a\"\n[[brokers]]\nports = [\n  1,\n  {x = 2},\n]\n";
+        assert_eq!(line_of_key(text, "http.bind"), Some(2));
+        assert_eq!(line_of_key(text, "brokers[1].ports[1].x"), Some(8));
+        assert_eq!(line_of_key(text, "brokers[0].port"), Some(3), "its table");
+        assert_eq!(line_of_key(text, "nothing"), None);
     }
 
     #[test]

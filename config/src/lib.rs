@@ -6,8 +6,11 @@
 mod document;
 mod problem;
 
-pub use document::{ENV_PREFIX, read};
+pub use document::{ENV_PREFIX, line_of_key, read};
 pub use problem::Problem;
 
 /// A commented settings file that runs as it is.
 pub const EXAMPLE: &str = include_str!("../hub.example.toml");
+
+/// A commented file of whom to tell, in which nobody is told anything yet.
+pub const TELLING_EXAMPLE: &str = include_str!("../telling.example.toml");

@@ -1,6 +1,6 @@
 //! Emergency mode: what people order, and what they see of it. Who carries it out is told over a channel.
 
-use model::{Actor, GridId, Timestamp};
+use model::{Actor, AreaCost, GridId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use utoipa::ToSchema;
@@ -21,29 +21,7 @@ pub struct Emergency {
     #[schema(value_type = String, format = DateTime)]
     pub until: Timestamp,
     /// What the area has got, and at whose cost.
-    pub cost: Cost,
-}
-
-/// What an emergency's area has got, and at whose cost, against how it would be without the emergency; counted
-/// anew every ten seconds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Cost {
-    /// Cameras in the area, without residents' own.
-    pub cameras: usize,
-    /// Streams of theirs that are pulled or being connected.
-    pub streams: usize,
-    /// Those among them that nobody would pull without it.
-    pub opened: usize,
-    /// Streams of the area that found no place: the limit on sessions is smaller than the area.
-    pub refused: usize,
-    /// Streams elsewhere that the hub keeps for itself and had to let go.
-    pub shed_usual: usize,
-    /// The same of key sites.
-    pub shed_key_sites: usize,
-    /// Streams elsewhere that somebody watches and that had to be closed.
-    pub shed_watched: usize,
-    /// Cameras on demand elsewhere are not asked how they are meanwhile.
-    pub probes_paused: bool,
+    pub cost: AreaCost,
 }
 
 /// What is to be done.

@@ -34,11 +34,12 @@ pub struct ApiError {
     code: &'static str,
     message: String,
     retry_after_s: Option<u64>,
+    details: Option<serde_json::Value>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after_s: None }
+        Self { status, code, message: message.into(), retry_after_s: None, details: None }
     }
 
     /// 400: a field is wrong.
@@ -70,6 +71,13 @@ impl ApiError {
     /// 404, also for what the caller's scope hides.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}"))
+    }
+
+    /// 422: a rule's text, or the rule files, have problems.
+    pub fn bad_text(problems: &[alerting::lint::Finding]) -> Self {
+        let first = problems.first().map_or_else(String::new, ToString::to_string);
+        let error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_rules", first);
+        Self { details: Some(serde_json::json!({ "problems": problems })), ..error }
     }
 
     /// 409: it is there already.
@@ -109,7 +117,8 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let details = self.retry_after_s.map(|s| serde_json::json!({ "retry_after_s": s }));
+        let wait = self.retry_after_s.map(|s| serde_json::json!({ "retry_after_s": s }));
+        let details = self.details.or(wait);
         let body = ErrorBody { error: ErrorDetail { code: self.code.to_owned(), message: self.message, details } };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_s {

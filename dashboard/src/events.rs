@@ -37,7 +37,7 @@ const MAX_REPEATED: usize = 200;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClientMessage {
-    /// `incidents`, `alarms`, `sources`, `hub`, `readings:SOURCE`.
+    /// `incidents`, `alarms`, `sources`, `hub`, `floods`, `readings:SOURCE`.
     subscribe: Vec<String>,
     /// Where it was when its last socket ended.
     #[serde(default)]
@@ -57,6 +57,7 @@ struct Topics {
     alarms: bool,
     sources: bool,
     hub: bool,
+    floods: bool,
     readings: HashSet<SourceId>,
 }
 
@@ -69,6 +70,7 @@ impl Topics {
                 "alarms" => topics.alarms = true,
                 "sources" => topics.sources = true,
                 "hub" => topics.hub = true,
+                "floods" => topics.floods = true,
                 other => {
                     let id = other.strip_prefix("readings:").and_then(|id| SourceId::parse(id).ok());
                     topics.readings.insert(id.ok_or_else(|| format!("unknown topic {other:?}"))?);
@@ -231,6 +233,10 @@ impl Session {
         if self.topics.hub {
             topics.insert("hub".to_owned(), (*snapshot.hub).clone());
         }
+        if self.topics.floods {
+            // Counts by desk: they name no place and no source, so that no scope hides them.
+            topics.insert("floods".to_owned(), json!(*snapshot.floods));
+        }
         for id in self.topics.readings.iter().filter(|id| sees(id)) {
             let last = self.state.feed.readings_of(id.as_str());
             topics.insert(format!("readings:{id}"), json!(last.iter().map(|o| &**o).collect::<Vec<_>>()));
@@ -278,8 +284,16 @@ impl Session {
                 Some(json!({ "topic": format!("readings:{}", o.source), "id": &*o.reading, "item": **o }))
             }
             Change::Hub(hub) if self.topics.hub => Some(json!({ "topic": "hub", "id": "hub", "item": **hub })),
+            Change::Floods(floods) if self.topics.floods => {
+                Some(json!({ "topic": "floods", "id": "floods", "item": **floods }))
+            }
             Change::Notice(notice) if sees(&notice.source) => {
                 Some(json!({ "topic": "notices", "id": notice.source, "item": **notice }))
+            }
+            Change::Told(told)
+                if told.user == self.caller.name && told.grid.as_ref().is_none_or(|g| self.caller.sees_grid(g)) =>
+            {
+                Some(json!({ "topic": "told", "id": told.key, "item": **told }))
             }
             _ => None,
         }

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use model::alarm::Title;
 use model::standing::leading;
+use model::status::StreamFacts;
 use model::{
-    Alarm, AlarmId, Grid, GridId, Incident, IncidentId, Kind, Observation, Profile, Reading, Source, SourceId,
-    SourceState, SourceStatus, Timestamp,
+    Alarm, AlarmId, Flood, Grid, GridId, Incident, IncidentId, Kind, Level, Observation, Profile, Reading, Source,
+    SourceId, SourceState, SourceStatus, Timestamp, UserId,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -43,8 +45,12 @@ pub enum Change {
     Reading(Arc<Observation>),
     /// The hub's own health.
     Hub(Arc<serde_json::Value>),
+    /// Floods of alarms that are on: all of them.
+    Floods(Arc<Vec<Flood>>),
     /// Something everyone in the scope of the source should know, as a break-glass.
     Notice(Arc<Notice>),
+    /// Something one person is told.
+    Told(Arc<Told>),
 }
 
 /// A short message to everyone who sees a source.
@@ -58,6 +64,27 @@ pub struct Notice {
     pub by: String,
     /// What for.
     pub purpose: String,
+}
+
+/// A message to one person.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Told {
+    /// Whose it is.
+    pub user: UserId,
+    /// Names the message for ever; the same one may come twice.
+    pub key: String,
+    /// What it is about; none for several in one.
+    pub incident: Option<IncidentId>,
+    /// In which grid that is.
+    pub grid: Option<GridId>,
+    /// How grave.
+    pub level: Level,
+    /// Why: `opened`, `risen`, `escalated`, `over`, `summary`.
+    pub kind: &'static str,
+    /// The headline.
+    pub title: Title,
+    /// How many a summary holds.
+    pub count: usize,
 }
 
 /// All changes of one flush.
@@ -78,6 +105,7 @@ enum Mark {
     Status(SourceId, Option<Profile>),
     Reading(SourceId, Reading),
     Hub,
+    Floods,
 }
 
 #[derive(Default)]
@@ -91,6 +119,7 @@ struct State {
     statuses: HashMap<SourceId, BTreeMap<Option<Profile>, Arc<SourceStatus>>>,
     readings: HashMap<SourceId, BTreeMap<Reading, Arc<Observation>>>,
     hub: Arc<serde_json::Value>,
+    floods: Arc<Vec<Flood>>,
     marked: HashSet<Mark>,
     pending: Vec<Change>,
     deltas: VecDeque<Delta>,
@@ -112,6 +141,8 @@ pub struct Snapshot {
     pub statuses: Vec<Arc<SourceStatus>>,
     /// The hub's health.
     pub hub: Arc<serde_json::Value>,
+    /// Floods of alarms that are on, the hub's first.
+    pub floods: Arc<Vec<Flood>>,
 }
 
 impl Default for Feed {
@@ -199,9 +230,24 @@ impl Feed {
         state.change(Mark::Hub, Change::Hub(hub));
     }
 
+    /// The floods of alarms that are on, all of them; telling the same again changes nothing.
+    pub fn floods(&self, floods: Vec<Flood>) {
+        let mut state = self.lock();
+        if *state.floods != floods {
+            state.floods = Arc::new(floods);
+            let floods = Arc::clone(&state.floods);
+            state.change(Mark::Floods, Change::Floods(floods));
+        }
+    }
+
     /// A message to everyone who sees the source.
     pub fn notice(&self, notice: Notice) {
         self.lock().pending.push(Change::Notice(Arc::new(notice)));
+    }
+
+    /// A message to one person.
+    pub fn told(&self, told: Told) {
+        self.lock().pending.push(Change::Told(Arc::new(told)));
     }
 
     /// All sources by id.
@@ -228,6 +274,13 @@ impl Feed {
     /// The state of one stream of a camera.
     pub fn status_of(&self, id: &SourceId, profile: Profile) -> Option<Arc<SourceStatus>> {
         self.lock().statuses.get(id)?.get(&Some(profile)).cloned()
+    }
+
+    /// How many cameras were last told with a clock that is off.
+    pub fn clocks_off(&self) -> usize {
+        let state = self.lock();
+        let is_off = |status: &Arc<SourceStatus>| status.stream.as_ref().is_some_and(StreamFacts::is_clock_off);
+        state.statuses.values().filter(|by| by.values().any(is_off)).count()
     }
 
     /// The status that speaks for a source.
@@ -268,6 +321,7 @@ impl Feed {
             alarms: state.alarms.values().cloned().collect(),
             statuses: state.statuses.values().flat_map(|by| by.values().cloned()).collect(),
             hub: Arc::clone(&state.hub),
+            floods: Arc::clone(&state.floods),
         }
     }
 
@@ -352,7 +406,8 @@ fn mark_of(change: &Change) -> Option<Mark> {
         Change::Status(status) => Some(Mark::Status(status.source.clone(), status.profile)),
         Change::Reading(o) => Some(Mark::Reading(o.source.clone(), Arc::clone(&o.reading))),
         Change::Hub(_) => Some(Mark::Hub),
-        Change::Notice(_) => None,
+        Change::Floods(_) => Some(Mark::Floods),
+        Change::Notice(_) | Change::Told(_) => None,
     }
 }
 

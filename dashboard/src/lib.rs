@@ -19,6 +19,7 @@ mod live;
 mod rates;
 mod router;
 mod routes;
+pub mod rules;
 mod serve;
 mod server;
 mod state;

@@ -51,18 +51,35 @@ fn api() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(r::alarms::acknowledge))
         .routes(routes!(r::alarms::shelve))
         .routes(routes!(r::alarms::unshelve))
+        .routes(routes!(r::kpis::show))
+        .routes(routes!(r::kpis::csv))
         .routes(routes!(r::incidents::list, r::incidents::report))
         .routes(routes!(r::incidents::one))
         .routes(routes!(r::incidents::cameras))
         .routes(routes!(r::incidents::step))
         .routes(routes!(r::admin::audit))
-        .routes(routes!(r::admin::rules))
+        .routes(routes!(r::rules::rules))
+        .routes(routes!(r::rules::reload))
+        .routes(routes!(r::rules::check))
+        .routes(routes!(r::rules::backtest))
+        .routes(routes!(r::rules::backtests))
+        .routes(routes!(r::rules::backtest_job, r::rules::cancel_backtest))
+        .routes(routes!(r::rules::one, r::rules::write))
+        .routes(routes!(r::rules::set_status))
+        .routes(routes!(r::rules::explain))
+        .routes(routes!(r::rules::shadow))
         .routes(routes!(r::admin::dead_letters))
         .routes(routes!(r::admin::users, r::admin::add_user))
         .routes(routes!(r::admin::remove_user))
         .routes(routes!(r::admin::tokens, r::admin::create_token))
         .routes(routes!(r::admin::revoke_token))
         .routes(routes!(r::admin::responders))
+        .routes(routes!(r::outbox::notifications))
+        .routes(routes!(r::outbox::list))
+        .routes(routes!(r::outbox::retry))
+        .routes(routes!(r::telling::roster))
+        .routes(routes!(r::telling::routes))
+        .routes(routes!(r::telling::test))
         .routes(routes!(r::town::hub))
         .routes(routes!(r::emergency::current, r::emergency::begin, r::emergency::end))
 }
@@ -135,6 +152,7 @@ async fn metrics(State(state): State<Arc<AppState>>) -> String {
             }
         }
     }
+    metrics::gauge!("gridward_cameras_clock_off").set(state.feed.clocks_off() as f64);
     for (cause, count) in r::outages::group_counts(&state) {
         metrics::gauge!("gridward_outage_groups", "cause" => cause).set(count as f64);
     }

@@ -32,8 +32,14 @@ pub struct Deps {
     pub metrics: PrometheusHandle,
     /// Lists the rules with their state, as JSON.
     pub rules: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// The measures of the alarms.
+    pub kpis: alerting::kpi::Handle,
+    /// The rules' files, their life, their past.
+    pub rulebook: crate::rules::Handle,
     /// Emergency mode.
     pub emergency: crate::emergency::Handle,
+    /// Whom to tell.
+    pub telling: Arc<notify::Telling>,
     /// The base map as GeoJSON, if there is one.
     pub map_file: Option<PathBuf>,
     /// Live pictures.
@@ -63,7 +69,10 @@ pub async fn start(config: Config, deps: Deps, token: CancellationToken) -> std:
         feed: deps.feed,
         metrics: deps.metrics,
         rules: deps.rules,
+        kpis: deps.kpis,
+        rulebook: deps.rulebook,
         emergency: deps.emergency,
+        telling: deps.telling,
         map_file: deps.map_file,
         started: Instant::now(),
         token: token.clone(),

@@ -139,3 +139,61 @@ async fn a_residents_camera_opens_only_with_a_purpose_on_record() {
     let rows = hub.get(&admin, "/api/v1/audit?action=video.break_glass").await.body;
     assert_eq!(rows["items"][0]["body"]["purpose"], "missing child");
 }
+
+/// Each route about rules, with the least role that may ask it; who keeps the rules is not there, so whoever may is told
+/// just that.
+#[tokio::test]
+async fn routes_about_rules_ask_for_the_right_role() {
+    use model::Role;
+    let hub = hub().await;
+    hub.storage.users().add(&"chief".into(), "demo-password", Role::Lead, &model::Scope::default()).await.unwrap();
+    let village = model::Scope { grids: vec!["v1".into()], owners: Vec::new() };
+    hub.storage.users().add(&"far-admin".into(), "demo-password", Role::Admin, &village).await.unwrap();
+    let people = [
+        (Role::Viewer, "eye"),
+        (Role::Responder, "wang"),
+        (Role::Operator, "li"),
+        (Role::Lead, "chief"),
+        (Role::Admin, "admin"),
+    ];
+    let text = json!({ "text": "" });
+    let step = json!({ "status": "shadow", "reason": "r" });
+    let wish = json!({ "rule": "r", "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z" });
+    let routes = [
+        ("GET", "/api/v1/rules", None, Role::Viewer, 200),
+        ("GET", "/api/v1/rules/r/explain?source=a", None, Role::Viewer, 503),
+        ("GET", "/api/v1/rules/r", None, Role::Operator, 503),
+        ("GET", "/api/v1/rules/r/shadow", None, Role::Operator, 200),
+        ("POST", "/api/v1/rules/check", Some(&text), Role::Lead, 503),
+        ("POST", "/api/v1/rules/backtest", Some(&wish), Role::Lead, 503),
+        ("GET", "/api/v1/rules/backtests", None, Role::Lead, 200),
+        ("GET", "/api/v1/rules/backtests/1", None, Role::Lead, 404),
+        ("DELETE", "/api/v1/rules/backtests/1", None, Role::Lead, 404),
+        ("POST", "/api/v1/rules/r/status", Some(&step), Role::Lead, 503),
+        ("PUT", "/api/v1/rules/r", Some(&text), Role::Admin, 503),
+        ("POST", "/api/v1/rules/reload", None, Role::Admin, 503),
+    ];
+    // None is forgotten here.
+    let document = serde_json::to_value(dashboard::openapi()).unwrap();
+    let all = document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/api/v1/rules"));
+    assert_eq!(all.map(|(_, methods)| methods.as_object().unwrap().len()).sum::<usize>(), routes.len());
+    for (role, name) in people {
+        let cookie = hub.log_in(name).await;
+        for (method, path, body, least, granted) in &routes {
+            let headers = [("Cookie", cookie.as_str()), ("X-Gridward", "1")];
+            let answer = hub.call(method, path, &headers, body.cloned()).await;
+            let expected = if role >= *least { *granted } else { 403 };
+            assert_eq!(answer.status, expected, "{name} {method} {path}: {}", answer.body);
+        }
+    }
+    // Rules are about the whole town: whoever is bound to a part of it changes none.
+    let cookie = hub.log_in("far-admin").await;
+    let headers = [("Cookie", cookie.as_str()), ("X-Gridward", "1")];
+    for (method, path, body) in [("PUT", "/api/v1/rules/r", &text), ("POST", "/api/v1/rules/r/status", &step)] {
+        assert_eq!(hub.call(method, path, &headers, Some(body.clone())).await.status, 403, "{path}");
+    }
+    assert_eq!(hub.get(&cookie, "/api/v1/rules/r/explain?source=b").await.status, 404, "outside the scope");
+    assert_eq!(hub.get(&cookie, "/api/v1/rules/r/explain?source=a").await.status, 503);
+    let backwards = json!({ "rule": "r", "from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z" });
+    assert_eq!(hub.post(&cookie, "/api/v1/rules/backtest", backwards).await.status, 400);
+}

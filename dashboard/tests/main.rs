@@ -6,6 +6,8 @@ mod backend;
 mod console;
 mod health;
 mod hostile;
+mod kpis;
 mod live;
 mod stills;
 mod support;
+mod telling;

@@ -28,6 +28,7 @@ pub struct Hub {
     pub feed: dashboard::Feed,
     pub rings: Rings,
     pub token: CancellationToken,
+    pub kpis: alerting::kpi::Handle,
 }
 
 pub fn source(id: &str, grid: &str, owner: Owner) -> Source {
@@ -37,6 +38,21 @@ pub fn source(id: &str, grid: &str, owner: Owner) -> Source {
         url: "rtsp://127.0.0.1/x".into(),
         ..Source::new(id, Kind::Camera, owner, grid)
     }
+}
+
+/// Li is at the desk, Wang on patrol; yellow and graver goes to both.
+pub fn telling() -> notify::Telling {
+    toml::from_str(
+        "persons = [{id = 'li', name = 'Li', user = 'li', phone = '+8613800000000', email = 'li@town'},
+           {id = 'wang', name = 'Wang', user = 'wang'}]
+         shifts = [{role = 'desk', persons = ['li']}, {role = 'patrol', persons = ['wang']}]
+         [[routes]]
+         name = 'river'
+         level = 'yellow'
+         grids = ['v1']
+         steps = [{channels = ['app'], to = ['role:desk']}, {after = '5m', channels = ['app'], to = ['role:patrol']}]",
+    )
+    .unwrap()
 }
 
 /// Cameras `a` in grid g1, `b` in g2, `r` a resident's in g1; v1 holds g1. Users admin, li (operator), wang (responder),
@@ -88,6 +104,7 @@ pub async fn hub() -> Hub {
             let _ = request.reply.send(answer);
         }
     });
+    let kpis = alerting::kpi::Handle::new(alerting::kpi::Kpis::new(Timestamp::now()), Default::default());
     let recorder = PrometheusBuilder::new().build_recorder();
     let deps = dashboard::Deps {
         storage: storage.clone(),
@@ -96,7 +113,10 @@ pub async fn hub() -> Hub {
         feed: feed.clone(),
         metrics: recorder.handle(),
         rules: Arc::new(|| json!([])),
+        kpis: kpis.clone(),
+        rulebook: dashboard::rules::Handle::channel(1).0,
         emergency: dashboard::emergency::Handle::channel(1).0,
+        telling: Arc::new(telling()),
         map_file: None,
         rings: rings.clone(),
         stills: Stills::start(&video, rings.clone()),
@@ -104,7 +124,7 @@ pub async fn hub() -> Hub {
     let token = CancellationToken::new();
     let config = dashboard::Config { bind: SocketAddr::from(([127, 0, 0, 1], 0)), ..dashboard::Config::default() };
     let server = dashboard::start(config, deps, token.clone()).await.unwrap();
-    Hub { _dir: dir, addr: server.addr, storage, feed, rings, token }
+    Hub { _dir: dir, addr: server.addr, storage, feed, rings, token, kpis }
 }
 
 /// What a request was answered with.

@@ -1,4 +1,5 @@
-//! What a camera costs: the fleet with its rings, bare retina, and one `ffmpeg -c copy` per camera, all from the same farm.
+//! What a camera costs: the fleet with its rings, bare retina, the fleet by its second back-end (FFmpeg), and one
+//! `ffmpeg -c copy` per camera, all from the same farm.
 //!
 //! `cargo bench -p ingest --bench cameras [-- 500 2000]`. The farm and each client are processes of their own, measured by the
 //! kernel's count of their CPU time and their resident memory. They share the machine, so read the ratios.
@@ -24,7 +25,7 @@ const ROUNDS: usize = 3;
 /// Time between the last camera's first picture and the measurement: rings are full then (they keep 10 s).
 const SETTLE: Duration = Duration::from_secs(12);
 const MEASURE: Duration = Duration::from_secs(15);
-/// Cameras that are pulled by a process each.
+/// Cameras that are pulled by FFmpeg: by the fleet's threads, and by a process each.
 const FFMPEGS: usize = 30;
 const FPS: f64 = 15.0;
 
@@ -36,7 +37,11 @@ fn main() {
         ["pull", "fleet", cameras, addr] => {
             // On the threads that the hub has for it.
             let threads = ingest::rtsp::Threads::start().unwrap();
-            run(pull_fleet(cameras.parse().unwrap(), addr, threads));
+            run(pull_fleet(cameras.parse().unwrap(), addr, None, threads));
+        }
+        ["pull", "fleet-ffmpeg", cameras, addr] => {
+            let threads = ingest::rtsp::Threads::start().unwrap();
+            run(pull_fleet(cameras.parse().unwrap(), addr, Some("ffmpeg"), threads));
         }
         ["pull", "retina", cameras, addr] => run(pull_bare(cameras.parse().unwrap(), addr)),
         [] => measure(&[500, 2_000]),
@@ -61,12 +66,12 @@ struct Figures {
 
 fn measure(sizes: &[usize]) {
     println!(
-        "client      cameras  open s  cores  core/camera   vs retina  KiB/camera (of it rings)  farm cores  frames"
+        "client                  cameras  open s  cores  core/camera   vs retina  KiB/camera (of it rings)  farm cores  frames"
     );
     for &cameras in sizes {
         let mut farm = Process::this(&["farm", &cameras.to_string()]);
         let addr = farm.line();
-        let of = |client: &str| {
+        let of = |client: &str, cameras: usize| {
             let rounds: Vec<Figures> = (0..ROUNDS).map(|_| pull(client, cameras, &addr, &farm)).collect();
             let median = |figure: fn(&Figures) -> f64| {
                 let mut all: Vec<f64> = rounds.iter().map(figure).collect();
@@ -82,9 +87,11 @@ fn measure(sizes: &[usize]) {
                 frames_share: median(|f| f.frames_share),
             }
         };
-        let (bare, fleet) = (of("retina"), of("fleet"));
+        let (bare, fleet) = (of("retina", cameras), of("fleet", cameras));
         tell("retina", cameras, &bare, &bare, cameras);
         tell("fleet", cameras, &fleet, &bare, cameras);
+        let few = FFMPEGS.min(cameras);
+        tell("hub's fleet, by FFmpeg", few, &of("fleet-ffmpeg", few), &bare, cameras);
         let ffmpeg = pull_ffmpeg(&addr, &farm);
         tell("ffmpeg", FFMPEGS, &ffmpeg, &bare, cameras);
         farm.say("stats");
@@ -95,7 +102,7 @@ fn measure(sizes: &[usize]) {
 fn tell(client: &str, cameras: usize, f: &Figures, bare: &Figures, bare_cameras: usize) {
     let per_camera = f.cpu_share / cameras as f64;
     println!(
-        "{client:<11} {cameras:>7}  {:>6.1}  {:>5.2}  {per_camera:>11.6}  {:>9.2}x  {:>10.0} ({:>5.0})            {:>10.2}  {:>5.1} %",
+        "{client:<23} {cameras:>7}  {:>6.1}  {:>5.2}  {per_camera:>11.6}  {:>9.2}x  {:>10.0} ({:>5.0})            {:>10.2}  {:>5.1} %",
         f.open_s,
         f.cpu_share,
         per_camera / (bare.cpu_share / bare_cameras as f64),
@@ -240,21 +247,23 @@ async fn farm(cameras: usize) {
     answer(figures).await;
 }
 
-fn camera(number: usize, addr: &str) -> CameraSpec {
+fn camera(number: usize, addr: &str, backend: Option<&str>) -> CameraSpec {
+    let sub = ("sub".to_owned(), format!("/load-{number:05}/sub"));
+    let backend = backend.map(|backend| ("backend".to_owned(), backend.to_owned()));
     let source = Source {
         class: "street".into(),
         url: format!("rtsp://{addr}/load-{number:05}/main"),
-        tags: [("sub".to_owned(), format!("/load-{number:05}/sub"))].into(),
+        tags: std::iter::once(sub).chain(backend).collect(),
         ..Source::new(format!("load-{number:05}").as_str(), Kind::Camera, Owner::Governance, "grid-1")
     };
     CameraSpec { source: Arc::new(source), credentials: None }
 }
 
-async fn pull_fleet(cameras: usize, addr: &str, threads: ingest::rtsp::Threads) {
+async fn pull_fleet(cameras: usize, addr: &str, backend: Option<&str>, threads: ingest::rtsp::Threads) {
     println!("here");
     let config = RtspConfig { connects_per_s: 1_000.0, connecting_per_host_max: 64, ..RtspConfig::default() };
     let rings = video::Rings::new(&video::Config::default());
-    let specs = (1..=cameras).map(|n| camera(n, addr)).collect();
+    let specs = (1..=cameras).map(|n| camera(n, addr, backend)).collect();
     let (_cameras, cameras_rx) = watch::channel(Arc::new(specs));
     let (status, mut status_rx) = mpsc::channel(4_096);
     let frames = Arc::new(AtomicU64::new(0));

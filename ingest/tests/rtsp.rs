@@ -1,6 +1,8 @@
 //! Cameras against real servers: the town's camera farm, GStreamer's RTSP server, and answers written by hand.
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test")]
 
+#[path = "rtsp/clock.rs"]
+mod clock;
 #[path = "rtsp/emergency.rs"]
 mod emergency;
 #[path = "rtsp/fleet.rs"]

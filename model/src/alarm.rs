@@ -40,6 +40,9 @@ pub enum AlarmChange {
         title: Title,
         /// What the operator should do, as the rule says.
         action: Title,
+        /// Whose rule it is: the desk that has to act. None in rows of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
         /// The grid of the source.
         grid: GridId,
         /// Where the source stands.
@@ -48,6 +51,12 @@ pub enum AlarmChange {
         #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shelved_until: Option<Timestamp>,
+        /// Whether its rule is on trial: it is counted and shown, and nobody is told.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shadow: bool,
+        /// The alarm that explains it, when there was one at its first moment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suppressed_by: Option<Box<Cause>>,
         /// Why.
         evidence: Evidence,
     },
@@ -70,15 +79,18 @@ pub enum AlarmChange {
         /// Who.
         by: UserId,
     },
-    /// Put aside for a time by a person.
+    /// Put aside for a time by a person, or by the hub because it was raised too often.
     Shelved {
-        /// Who.
+        /// Who; `hub` for the hub itself.
         by: UserId,
         /// Until when.
         #[cfg_attr(feature = "schema", schema(value_type = String, format = DateTime))]
         until: Timestamp,
         /// Why.
         reason: String,
+        /// Whether the hub did it by itself.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        automatic: bool,
     },
     /// Shelving is over: by a person, or by time when `by` is none.
     Unshelved {
@@ -89,6 +101,25 @@ pub enum AlarmChange {
     Stale,
     /// Data is back.
     Fresh,
+    /// Another alarm explains it, so that nobody needs to be told of it: suppressed by design, as ISA-18.2 says.
+    Suppressed {
+        /// The alarm that explains it.
+        by: Cause,
+    },
+    /// What explained it is over; it is told as if it were raised now.
+    Unsuppressed,
+}
+
+/// The alarm that explains another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Cause {
+    /// Which alarm.
+    pub alarm: AlarmId,
+    /// Its rule.
+    pub rule: RuleId,
+    /// Its source.
+    pub source: SourceId,
 }
 
 /// A short text in both languages of the console.
@@ -154,8 +185,14 @@ pub struct Alarm {
     /// Until when it is shelved.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = DateTime))]
     pub shelved_until: Option<Timestamp>,
+    /// The alarm that explains it; while there is one it opens no incident and makes no sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed_by: Option<Cause>,
     /// Whether its data is too old to judge.
     pub stale: bool,
+    /// Whether its rule was on trial when it was raised; nobody is told then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
     /// Why it was raised or last changed level.
     pub evidence: Evidence,
     /// The number of the last transition.
@@ -165,7 +202,19 @@ pub struct Alarm {
 impl Alarm {
     /// Begins an alarm from its first transition; none unless that is [`AlarmChange::Raised`].
     pub fn begin(first: &AlarmTransition) -> Option<Self> {
-        let AlarmChange::Raised { level, hazard, title, action, grid, place, shelved_until, evidence } = &first.change
+        let AlarmChange::Raised {
+            level,
+            hazard,
+            title,
+            action,
+            grid,
+            place,
+            shelved_until,
+            suppressed_by,
+            shadow,
+            evidence,
+            ..
+        } = &first.change
         else {
             return None;
         };
@@ -184,7 +233,9 @@ impl Alarm {
             cleared_at: None,
             acknowledged_by: None,
             shelved_until: *shelved_until,
+            suppressed_by: suppressed_by.as_deref().cloned(),
             stale: false,
+            shadow: *shadow,
             evidence: evidence.clone(),
             seq: first.seq,
         })
@@ -212,11 +263,31 @@ impl Alarm {
             AlarmChange::Unshelved { .. } => self.shelved_until = None,
             AlarmChange::Stale => self.stale = true,
             AlarmChange::Fresh => self.stale = false,
+            AlarmChange::Suppressed { by } => self.suppressed_by = Some(by.clone()),
+            AlarmChange::Unsuppressed => self.suppressed_by = None,
         }
     }
 
     /// Whether the condition still holds.
     pub fn is_active(&self) -> bool {
         self.cleared_at.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row of a log written before alarms could explain one another.
+    #[test]
+    fn old_rows_of_the_log_are_read_as_ever() {
+        let old = r#"{"alarm":"r:s:1","rule":"r","source":"s","seq":1,"at":"2026-11-18T22:26:40Z","change":{"type":"raised",
+            "level":"blue","hazard":"flood","title":{"zh":"水","en":"water"},"action":{"zh":"看","en":"look"},"grid":"g1",
+            "place":null,"evidence":{"rule_version":"v","condition":"x > 3","value":3.2,"values":{},"since":null}}}"#;
+        let row: AlarmTransition = serde_json::from_str(old).unwrap();
+        let alarm = Alarm::begin(&row).unwrap();
+        assert_eq!(alarm.suppressed_by, None);
+        let again = serde_json::to_string(&row).unwrap();
+        assert!(!again.contains("suppressed_by"), "what is not there is not written: {again}");
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GridId, Place, SourceId};
+use crate::{GridId, Place, SourceId, Timestamp};
+
+/// The values of the tag `service` of a source that no rule is about.
+pub const OUT_OF_SERVICE: [&str; 2] = ["out", "maintenance"];
 
 /// A camera or a sensor as the registry knows it. Holds no secret: passwords stay in `storage`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +45,9 @@ pub struct Source {
     #[serde(default)]
     pub interval_s: Option<u32>,
     /// Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream),
-    /// `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`), `backend` (`auto`, `retina` or `ffmpeg`), `tls` (which certificate of an `rtsps://` camera is trusted),
+    /// `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`),
+    /// `backend` (`auto`, `retina` or `ffmpeg`), `tls` (which certificate of an `rtsps://` camera is trusted),
+    /// `priority` (`key` or `usual`), `service` (`out` or `maintenance`: no rule is about it) with `service_until` (RFC 3339),
     /// `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -72,6 +77,14 @@ impl Source {
     /// A number from the registry for rules: `limit("yellow")` reads the tag `limits.yellow`.
     pub fn limit(&self, name: &str) -> Option<f64> {
         self.tags.get(&format!("limits.{name}"))?.parse().ok()
+    }
+
+    /// Until when no rule is about it, by the tags `service` (`out` or `maintenance`) and `service_until` (RFC 3339); none
+    /// while it serves. Without a time that can be read, until the tag is taken away.
+    pub fn out_of_service(&self, now: Timestamp) -> Option<Timestamp> {
+        self.tags.get("service").filter(|word| OUT_OF_SERVICE.contains(&word.as_str()))?;
+        let until = self.tags.get("service_until").and_then(|text| text.parse().ok()).unwrap_or(Timestamp::MAX);
+        (now < until).then_some(until)
     }
 
     /// Camera: the host in its URL, in lower case and without the port: a recorder serves many cameras from one host.
@@ -187,6 +200,24 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_is_out_of_service_by_its_tags_until_its_time() {
+        let at = |second: i64| Timestamp::from_second(1_795_000_000 + second).unwrap();
+        let out = |tags: &[(&str, &str)], second: i64| {
+            let mut source = Source::new("s", Kind::Sensor, Owner::Police, "g");
+            source.tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            source.out_of_service(at(second))
+        };
+        let until = at(60).to_string();
+        assert_eq!(out(&[], 0), None);
+        assert_eq!(out(&[("service", "in")], 0), None);
+        assert_eq!(out(&[("service_until", &until)], 0), None);
+        assert_eq!(out(&[("service", "out")], 0), Some(Timestamp::MAX));
+        assert_eq!(out(&[("service", "maintenance"), ("service_until", &until)], 59), Some(at(60)));
+        assert_eq!(out(&[("service", "maintenance"), ("service_until", &until)], 60), None);
+        assert_eq!(out(&[("service", "out"), ("service_until", "soon")], 0), Some(Timestamp::MAX));
+    }
 
     #[test]
     fn the_host_is_what_cameras_of_one_recorder_share() {

@@ -116,6 +116,21 @@ pub struct StreamFacts {
     /// What could be better though the stream is well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<Hint>,
+    /// The camera's own clock minus the hub's, in milliseconds, by its RTCP sender reports: positive when it is ahead. Good to
+    /// the way of the packets and a turn of reading, together below half a second as a rule. None when it sends no time, or
+    /// FFmpeg reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// A camera's clock beyond this is wrong rather than measured late.
+pub const CLOCK_OFF_MS: u64 = 2_000;
+
+impl StreamFacts {
+    /// Whether the camera's clock is known to be wrong: what it writes into its pictures and recordings is of another time.
+    pub fn is_clock_off(&self) -> bool {
+        self.clock_offset_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_OFF_MS)
+    }
 }
 
 /// What reads a camera.

@@ -14,7 +14,7 @@ pub fn pieces(rows: Vec<Row>) -> Vec<Vec<Row>> {
     let mut pieces = vec![Vec::new()];
     for row in rows {
         let full = pieces.last().is_some_and(|piece: &Vec<Row>| piece.len() >= PIECE);
-        if full && matches!(row.1, LogBody::Alarm(_)) {
+        if full && matches!(row.1, LogBody::Alarm(_) | LogBody::Shadow(_)) {
             pieces.push(Vec::new());
         }
         pieces.last_mut().expect("there is one").push(row);

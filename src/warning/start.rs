@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alerting::kpi::{self, Kpis, Shifts};
 use alerting::{Recovery, RuleSet, Snapshot};
 use anyhow::Context;
 use command::{Config, Desk};
@@ -55,9 +56,10 @@ impl Warning {
         rules: RuleSet,
         sources: Vec<Arc<Source>>,
         config: Config,
+        shifts: Shifts,
         storage: Storage,
         feed: Feed,
-    ) -> anyhow::Result<(Self, Figures)> {
+    ) -> anyhow::Result<(Self, Figures, kpi::Handle)> {
         let now = Timestamp::now();
         let kept = storage.meta().get(SNAPSHOT_NAME).await?;
         let (seen, after, shot) = match kept.as_deref().and_then(decode) {
@@ -65,7 +67,7 @@ impl Warning {
             // The whole history would be news then; what it said is in the log. Only where today's ends is looked for.
             None => (HistorySeq::before_day_of(now), 0, None),
         };
-        let log = read_log(&storage, after).await.context("the event log cannot be read")?;
+        let mut log = read_log(&storage, after).await.context("the event log cannot be read")?;
         let again_needed = shot.is_some();
         let mut recovery = Recovery::begin(rules, sources, shot, log.after, now);
         let mut last = (seen, Timestamp::MIN);
@@ -79,10 +81,14 @@ impl Warning {
         let alive_at = last.1.max(log.last_at);
         let (engine, lost) = recovery.finish(alive_at, now);
         let figures = Figures::default();
+        log.kpis.tick(now);
+        log.kpis.settle();
+        let kpis = kpi::Handle::new(log.kpis, shifts);
         let mut warning = Self {
             desk: Desk::from_log(config.clone(), log.incidents),
             config,
             engine,
+            shadows: log.shadows.into_iter().map(|alarm| (alarm.id.clone(), alarm)).collect(),
             alarms: log.alarms.into_iter().map(|alarm| (alarm.id.clone(), alarm)).collect(),
             seen: last.0,
             logged: log.last,
@@ -90,8 +96,11 @@ impl Warning {
             storage,
             feed,
             figures: figures.clone(),
+            kpis: kpis.clone(),
         };
         warning.alarms.values().cloned().for_each(|alarm| warning.feed.alarm(alarm));
+        let floods = warning.kpis.lock().floods_logged();
+        warning.feed.floods(floods);
         let open: Vec<_> = warning.desk.incidents().filter(|incident| incident.is_open()).cloned().collect();
         open.into_iter().for_each(|incident| warning.feed.incident(incident));
         if !lost.is_empty() {
@@ -101,7 +110,7 @@ impl Warning {
         warning.follow(lost, None, &mut untold);
         untold.incidents(warning.desk.tick(now));
         warning.untold = untold;
-        Ok((warning, figures))
+        Ok((warning, figures, kpis))
     }
 }
 
@@ -110,22 +119,34 @@ struct Read {
     incidents: Vec<model::IncidentTransition>,
     /// The active alarms.
     alarms: Vec<Alarm>,
+    /// Those of rules on trial.
+    shadows: Vec<Alarm>,
     /// Alarm transitions after the snapshot.
     after: Vec<AlarmTransition>,
     last: i64,
     last_at: Timestamp,
+    kpis: Kpis,
 }
 
 async fn read_log(storage: &Storage, after: i64) -> Result<Read, storage::Error> {
-    let mut read =
-        Read { incidents: Vec::new(), alarms: Vec::new(), after: Vec::new(), last: after, last_at: Timestamp::MIN };
+    let first = storage.log().read(0, 1).await?.first().map_or_else(Timestamp::now, |row| row.at);
+    let mut read = Read {
+        incidents: Vec::new(),
+        alarms: Vec::new(),
+        shadows: Vec::new(),
+        after: Vec::new(),
+        last: after,
+        last_at: Timestamp::MIN,
+        kpis: Kpis::new(first),
+    };
     let mut alarms: std::collections::HashMap<model::AlarmId, Alarm> = std::collections::HashMap::new();
     let each = |entry: LogEntry| {
+        read.kpis.take(&entry);
         read.last = read.last.max(entry.seq);
         read.last_at = read.last_at.max(entry.at);
         match entry.body {
             LogBody::Incident(transition) => read.incidents.push(transition),
-            LogBody::Alarm(transition) => {
+            LogBody::Alarm(transition) | LogBody::Shadow(transition) => {
                 match alarms.get_mut(&transition.alarm) {
                     Some(alarm) => alarm.apply(&transition),
                     None => alarms.extend(Alarm::begin(&transition).map(|alarm| (alarm.id.clone(), alarm))),
@@ -137,10 +158,10 @@ async fn read_log(storage: &Storage, after: i64) -> Result<Read, storage::Error>
                     read.after.push(transition);
                 }
             }
-            LogBody::Audit(_) => {}
+            LogBody::Flood(_) | LogBody::Audit(_) | LogBody::Rule(_) => {}
         }
     };
     storage.log().replay(0, each).await?;
-    read.alarms = alarms.into_values().collect();
+    (read.shadows, read.alarms) = alarms.into_values().partition(|alarm| alarm.shadow);
     Ok(read)
 }

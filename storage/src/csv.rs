@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use model::{GridId, Kind, Owner, Place, PullMode, Source, SourceId};
+use model::{GridId, Kind, Owner, Place, PullMode, PullTags, Source, SourceId, Timestamp};
 
 use crate::registry::{Credentials, SourceRow};
 
@@ -234,7 +234,7 @@ impl Row<'_> {
         }
         let (place, interval_s, tags) = (self.place(), self.interval(), self.tags());
         match kind {
-            Some(Kind::Camera) => self.check_camera(&class),
+            Some(Kind::Camera) => self.check_camera(&class, &tags),
             Some(Kind::Sensor) => self.check_sensor(),
             None => {}
         }
@@ -313,6 +313,12 @@ impl Row<'_> {
                     if key.starts_with("limits.") && value.parse::<f64>().is_err() {
                         self.wrong("tags", format!("found {part:?}, expected a number as limit"));
                     }
+                    if key == "service" && value != "in" && !model::source::OUT_OF_SERVICE.contains(&value) {
+                        self.wrong("tags", format!("found {part:?}, expected service=in, out or maintenance"));
+                    }
+                    if key == "service_until" && value.parse::<Timestamp>().is_err() {
+                        self.wrong("tags", format!("found {part:?}, expected a time, as 2026-11-25T08:00:00+08:00"));
+                    }
                     if tags.insert(key.to_owned(), value.to_owned()).is_some() {
                         self.wrong("tags", format!("found the key {key:?} twice"));
                     }
@@ -323,22 +329,19 @@ impl Row<'_> {
         tags
     }
 
-    fn check_camera(&mut self, class: &str) {
+    fn check_camera(&mut self, class: &str, tags: &BTreeMap<String, String>) {
         if PRIVATE_PLACES.contains(&class) {
             self.wrong("class", format!("found {class:?}: no camera in private places"));
         }
-        let url = self.text("url").to_owned();
-        let Some(rest) = url.strip_prefix("rtsp://").or_else(|| url.strip_prefix("rtsps://")) else {
-            let found = without_secret(&url);
-            self.wrong("url", format!("found {found:?}, expected rtsp://host[:port]/path or rtsps://"));
-            return;
-        };
-        let host = rest.split('/').next().unwrap_or_default();
-        if host.contains('@') {
-            let message = "found credentials in the address, expected them in the columns username and password";
-            self.wrong("url", message.to_owned());
-        } else if host.is_empty() || host.starts_with(':') || rest.chars().any(char::is_whitespace) {
-            self.wrong("url", format!("found {url:?}, expected rtsp://host[:port]/path"));
+        if let Err(message) = camera_url(self.text("url")) {
+            self.wrong("url", message);
+        }
+        for problem in PullTags::read(tags).problems() {
+            self.wrong("tags", problem.to_string());
+        }
+        // A path goes with the address of the main stream.
+        if let Some(Err(message)) = tags.get("sub").filter(|sub| sub.contains("://")).map(|sub| camera_url(sub)) {
+            self.wrong("tags", format!("sub: {message}"));
         }
     }
 
@@ -370,6 +373,22 @@ impl Row<'_> {
             self.wrong("format", format!("found {format:?}, expected {expected}"));
         }
     }
+}
+
+/// Whether a camera can be pulled from there; what is wrong is told without a secret.
+fn camera_url(url: &str) -> Result<(), String> {
+    let Some(rest) = url.strip_prefix("rtsp://").or_else(|| url.strip_prefix("rtsps://")) else {
+        let found = without_secret(url);
+        return Err(format!("found {found:?}, expected rtsp://host[:port]/path or rtsps://"));
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.contains('@') {
+        return Err("found credentials in the address, expected them in the columns username and password".to_owned());
+    }
+    if host.is_empty() || host.starts_with(':') || rest.chars().any(char::is_whitespace) {
+        return Err(format!("found {url:?}, expected rtsp://host[:port]/path"));
+    }
+    Ok(())
 }
 
 /// An address as it may be shown in a message.

@@ -25,11 +25,30 @@ fn a_good_file_is_taken_whole_with_bom_and_crlf() {
 
 #[test]
 fn a_camera_may_speak_tls_and_its_tags_keep_their_colons() {
-    let row = "c,camera,street,n,police,g1,,,rtsps://cam.town:322/x,u,p,always,,,,,backend=ffmpeg;tls=pin:AB:CD\n";
+    let pin = format!("pin:{}", ["AB"; 32].join(":"));
+    let row = format!("c,camera,street,n,police,g1,,,rtsps://cam.town:322/x,u,p,always,,,,,backend=ffmpeg;tls={pin}\n");
     let parsed = parse(format!("{HEAD}{row}").as_bytes());
     assert_eq!(parsed.problems, []);
-    assert_eq!(parsed.rows[0].source.tags["tls"], "pin:AB:CD");
+    assert_eq!(parsed.rows[0].source.tags["tls"], pin);
     assert!(problems("c,camera,street,n,police,g1,,,rtsps://u:secret@h/x\n")[0].contains("credentials"));
+}
+
+#[test]
+fn tags_that_no_session_would_understand_are_refused_all_at_once() {
+    let told = problems(
+        "c1,camera,street,n,police,g1,,,rtsps://h/x,,,,,,,,tls=pin:AB:CD;backend=gst;transport=TCP;priority=high\n\
+         c2,camera,street,n,police,g1,,,rtsp://h/x,,,,,,,,sub=rtsp://u:secret@h/y\n\
+         c3,camera,street,n,police,g1,,,rtsp://h/x,,,,,,,,tls=verify;backend=auto;transport=udp;priority=usual;sub=/y\n\
+         s1,sensor,smoke,n,police,g1,,,,,,,a/b,raw,,,priority=high\n",
+    );
+    let expected = [
+        r#"line 2, column tags: backend: found "gst", expected auto, retina or ffmpeg"#,
+        r#"line 2, column tags: transport: found "TCP", expected tcp or udp"#,
+        r#"line 2, column tags: tls: found "pin:AB:CD", expected verify, insecure, or pin: and the SHA-256 of the certificate in 64 hex digits"#,
+        r#"line 2, column tags: priority: found "high", expected key or usual"#,
+        "line 3, column tags: sub: found credentials in the address, expected them in the columns username and password",
+    ];
+    assert_eq!(told, expected, "and nothing of a good camera, or of a sensor's own words");
 }
 
 #[test]
@@ -38,7 +57,7 @@ fn every_bad_field_is_named_with_its_line() {
         "a/b,camera,street,n,police,g1,,,rtsp://h/x\n\
          c2,kamera,street,n,mayor,g1,200,29,rtsp://h/x\n\
          c3,camera,toilet,n,police,g1,,,rtsp://u:secret@h/x\n\
-         s1,sensor,smoke,n,police,g1,,,,,,,a/#/b,xml,,0,limits.x=high\n\
+         s1,sensor,smoke,n,police,g1,,,,,,,a/#/b,xml,,0,limits.x=high;service=off;service_until=soon\n\
          c4,camera,street,n,police,g1,,,http://h/x\n\
          c4,camera,street,n,police,g1,,,rtsp://h/x\n",
     );
@@ -53,7 +72,9 @@ fn every_bad_field_is_named_with_its_line() {
         "line 5, column topic",
         "line 5, column format",
         "line 5, column interval_s",
-        "line 5, column tags",
+        "line 5, column tags: found \"limits.x=high\"",
+        "found \"service=off\", expected service=in, out or maintenance",
+        "found \"service_until=soon\", expected a time",
         "line 6, column url",
         "line 7, column id: found \"c4\" a second time, first on line 6",
     ] {

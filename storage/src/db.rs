@@ -46,7 +46,7 @@ impl Db {
 
 /// Whether a connection that comes back can be used again. With a full disk SQLite itself takes a commit back; sqlx then
 /// counts a transaction that is none any more, and would never begin another.
-async fn has_no_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+pub(crate) async fn has_no_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     // Waits until a rollback that is on its way has been tried.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
@@ -64,7 +64,7 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
 
 /// The database holds camera passwords: nobody but its owner reads it.
 #[cfg(unix)]
-fn restrict(path: &Path) -> Result<(), Error> {
+pub(crate) fn restrict(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .map_err(|source| Error::File { path: path.to_owned(), source })

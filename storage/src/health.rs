@@ -29,6 +29,7 @@ pub struct StorageHealth {
 pub(crate) enum Writer {
     Log,
     History,
+    Outbox,
 }
 
 /// The writers' side: cheap to clone.
@@ -39,7 +40,7 @@ pub(crate) struct Health {
 }
 
 /// What each writer's last write failed of: the words, and whether for want of space.
-type Failures = [Option<(String, bool)>; 2];
+type Failures = [Option<(String, bool)>; 3];
 
 impl Health {
     pub(crate) fn new() -> Self {

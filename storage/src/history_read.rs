@@ -137,14 +137,14 @@ impl History {
     }
 
     /// The day's file; none when there is none, or it is damaged.
-    async fn open(&self, day: i32) -> Result<Option<SqliteConnection>, Error> {
+    pub(crate) async fn open(&self, day: i32) -> Result<Option<SqliteConnection>, Error> {
         match history_file::reader(&self.dir, day).await {
             Err(Error::Database(error)) => self.or_none(day, Err(error)),
             other => other,
         }
     }
 
-    fn or_none<T>(&self, day: i32, read: Result<T, sqlx::Error>) -> Result<Option<T>, Error> {
+    pub(crate) fn or_none<T>(&self, day: i32, read: Result<T, sqlx::Error>) -> Result<Option<T>, Error> {
         match read.map_err(Error::from) {
             Err(error) if error.is_damage() => {
                 tracing::error!(day, %error, "a day's observations are damaged and were passed over");

@@ -3,10 +3,10 @@
 //! Belongs here: files and SQL, durability, recovery after a crash or a full disk, retention. Does not belong here:
 //! what an alarm or incident means (`alerting`, `command`), who may read what (`dashboard`), HTTP.
 //!
-//! Three kinds of file live in the data folder: `gridward.db` (registry, users, event log, dead letters),
-//! `history/YYYY-MM-DD.db`, one a day (UTC, by time of receipt), so that deletion is a file's deletion, and
-//! `connections.db` (the connection log). All are SQLite in WAL mode, the first two with a sync at each commit: what a
-//! call has answered survives a kill and a loss of power. The SQL keeps to numbered parameters and plain types, so that
+//! Four kinds of file live in the data folder: `gridward.db` (registry, users, event log, dead letters),
+//! `history/YYYY-MM-DD.db`, one a day (UTC, by time of receipt), so that deletion is a file's deletion, `outbox.db` (what
+//! people are to be told), and `connections.db` (the connection log). All are SQLite in WAL mode, all but the last with a
+//! sync at each commit: what a call has answered survives a kill and a loss of power. The SQL keeps to numbered parameters and plain types, so that
 //! PostgreSQL can take its place.
 
 mod config;
@@ -19,8 +19,10 @@ mod health;
 mod history;
 mod history_file;
 mod history_read;
+mod history_scan;
 mod log;
 mod meta;
+mod outbox;
 mod recovery;
 mod registry;
 mod users;
@@ -33,8 +35,10 @@ pub use dead_letters::{DeadLetterRow, DeadLetters, NewDeadLetter};
 pub use error::Error;
 pub use health::StorageHealth;
 pub use history::{Bucket, History, HistoryQuery, HistorySeq};
+pub use history_scan::Scan;
 pub use log::{AuditFilter, Log, VerifyReport};
 pub use meta::Meta;
+pub use outbox::{Message, MessageFilter, MessageState, NewMessage, NewStep, Outbox, OutboxDepth, Plan};
 pub use recovery::RecoveryReport;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -56,6 +60,7 @@ struct Inner {
     users: Users,
     dead_letters: DeadLetters,
     meta: Meta,
+    outbox: Outbox,
     health: health::Health,
     _lock: Option<recovery::FolderLock>,
 }
@@ -90,6 +95,7 @@ impl Storage {
                 users: Users::new(db.clone()),
                 dead_letters: DeadLetters::new(db.clone(), config.dead_letters_max),
                 meta: Meta::new(db),
+                outbox: Outbox::open(&config.data_dir, opener, health.clone()).await?,
                 health,
                 _lock: lock,
             }),
@@ -130,6 +136,11 @@ impl Storage {
     /// Small named blobs, as the engine's snapshot.
     pub fn meta(&self) -> &Meta {
         &self.inner.meta
+    }
+
+    /// What people are to be told.
+    pub fn outbox(&self) -> &Outbox {
+        &self.inner.outbox
     }
 
     /// Whether writes succeed; changes are seen at once.

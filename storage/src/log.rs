@@ -4,11 +4,11 @@
 //! they are stored; the first row's previous hash is empty. So any row changed, removed or put in between breaks the
 //! chain at that row. Rows cut off at the end do not; to notice that, note [`Log::head`] outside now and then.
 
-use model::{Actor, IncidentId, LogBody, LogEntry, Timestamp};
+use model::{Actor, IncidentId, LogBody, LogEntry, RuleId, SourceId, Timestamp};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::Error;
@@ -28,6 +28,7 @@ const PAGE: i64 = 2_000;
 pub struct Log {
     db: Db,
     appends: mpsc::Sender<Append>,
+    news: watch::Receiver<i64>,
 }
 
 struct Append {
@@ -67,8 +68,21 @@ pub struct VerifyReport {
 impl Log {
     pub(crate) fn start(db: Db, health: Health) -> Self {
         let (appends, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(write(db.clone(), receiver, health));
-        Self { db, appends }
+        let (told, news) = watch::channel(0);
+        tokio::spawn(write(db.clone(), receiver, health, told));
+        Self { db, appends, news }
+    }
+
+    /// The number of the last row that this process has written, 0 before the first; changes when there is news. Rows
+    /// that a command beside the hub writes make no news.
+    pub fn news(&self) -> watch::Receiver<i64> {
+        self.news.clone()
+    }
+
+    /// The number of the last row; 0 for an empty log.
+    pub async fn last(&self) -> Result<i64, Error> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT MAX(seq) FROM log").fetch_one(&self.db.read).await?;
+        Ok(last.unwrap_or(0))
     }
 
     /// Appends rows in one piece; durable when it returns. Cancel-safe: a dropped wait leaves the rows on their way.
@@ -93,7 +107,7 @@ impl Log {
         rows.iter().map(entry_of).collect()
     }
 
-    /// All rows about alarms and incidents after the row `after`, oldest first, handed to `each`.
+    /// All rows but audit rows after the row `after`, oldest first, handed to `each`.
     pub async fn replay(&self, mut after: i64, mut each: impl FnMut(LogEntry)) -> Result<(), Error> {
         loop {
             let rows = sqlx::query(
@@ -123,6 +137,78 @@ impl Log {
         .fetch_all(&self.db.read)
         .await?;
         rows.iter().map(entry_of).collect()
+    }
+
+    /// The steps of one rule's life, oldest first.
+    pub async fn rule(&self, id: &RuleId) -> Result<Vec<LogEntry>, Error> {
+        let rows =
+            sqlx::query("SELECT seq, at, actor, body, hash FROM log WHERE kind = 'rule' AND about = $1 ORDER BY seq")
+                .bind(id.as_str())
+                .fetch_all(&self.db.read)
+                .await?;
+        rows.iter().map(entry_of).collect()
+    }
+
+    /// What a rule said on trial, oldest first, at most `limit` of the newest rows.
+    pub async fn shadow(&self, id: &RuleId, limit: u32) -> Result<Vec<LogEntry>, Error> {
+        // Ids of alarms begin with the rule's and a colon; a semicolon is the next character.
+        let rows = sqlx::query(
+            "SELECT seq, at, actor, body, hash FROM (SELECT * FROM log WHERE kind = 'shadow' AND about >= $1 \
+             AND about < $2 ORDER BY seq DESC LIMIT $3) ORDER BY seq",
+        )
+        .bind(format!("{id}:"))
+        .bind(format!("{id};"))
+        .bind(i64::from(limit))
+        .fetch_all(&self.db.read)
+        .await?;
+        rows.iter().map(entry_of).collect()
+    }
+
+    /// What was told of a rule at a source, in force or on trial, up to a moment; oldest first, at most `limit` of the
+    /// newest rows.
+    pub async fn alarms_of(
+        &self,
+        rule: &RuleId,
+        source: &SourceId,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<LogEntry>, Error> {
+        let rows = sqlx::query(
+            "SELECT seq, at, actor, body, hash FROM (SELECT * FROM log WHERE kind IN ('alarm', 'shadow') \
+             AND about >= $1 AND about < $2 AND at <= $3 ORDER BY seq DESC LIMIT $4) ORDER BY seq",
+        )
+        .bind(format!("{rule}:{source}:"))
+        .bind(format!("{rule}:{source};"))
+        .bind(time_text(until))
+        .bind(i64::from(limit))
+        .fetch_all(&self.db.read)
+        .await?;
+        rows.iter().map(entry_of).collect()
+    }
+
+    /// All rows about alarms and incidents written from `from` to `to`, oldest first, handed to `each`.
+    pub async fn between(&self, from: Timestamp, to: Timestamp, mut each: impl FnMut(LogEntry)) -> Result<(), Error> {
+        let mut after = 0i64;
+        loop {
+            let rows = sqlx::query(
+                "SELECT seq, at, actor, body, hash FROM log WHERE seq > $1 AND at >= $2 AND at < $3 \
+                 AND kind <> 'audit' ORDER BY seq LIMIT $4",
+            )
+            .bind(after)
+            .bind(time_text(from))
+            .bind(time_text(to))
+            .bind(PAGE)
+            .fetch_all(&self.db.read)
+            .await?;
+            for row in &rows {
+                let entry = entry_of(row)?;
+                after = entry.seq;
+                each(entry);
+            }
+            if rows.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
+                return Ok(());
+            }
+        }
     }
 
     /// The newest audit rows that match, at most `limit`.
@@ -192,7 +278,7 @@ impl Log {
 }
 
 /// The one writer: takes what waits, in one transaction.
-async fn write(db: Db, mut appends: mpsc::Receiver<Append>, health: Health) {
+async fn write(db: Db, mut appends: mpsc::Receiver<Append>, health: Health, told: watch::Sender<i64>) {
     let mut group = Vec::with_capacity(GROUP);
     loop {
         match timeout(PROBE, appends.recv_many(&mut group, GROUP)).await {
@@ -210,6 +296,9 @@ async fn write(db: Db, mut appends: mpsc::Receiver<Append>, health: Health) {
         health.note(Writer::Log, &written);
         match written {
             Ok(entries) => {
+                if let Some(last) = entries.last() {
+                    told.send_replace(last.seq);
+                }
                 let mut entries = entries.into_iter();
                 for append in group.drain(..) {
                     let own: Vec<LogEntry> = entries.by_ref().take(append.rows.len()).collect();
@@ -275,7 +364,10 @@ async fn commit(db: &Db, group: &[Append]) -> Result<Vec<LogEntry>, Error> {
 fn index_of(body: &LogBody) -> (&'static str, &str, &str) {
     match body {
         LogBody::Alarm(t) => ("alarm", t.alarm.as_str(), t.source.as_str()),
+        LogBody::Shadow(t) => ("shadow", t.alarm.as_str(), t.source.as_str()),
+        LogBody::Rule(change) => ("rule", change.rule.as_str(), &change.version),
         LogBody::Incident(t) => ("incident", t.incident.as_str(), ""),
+        LogBody::Flood(t) => ("flood", t.desk.as_deref().unwrap_or_default(), ""),
         LogBody::Audit(a) => ("audit", &a.action, &a.subject),
     }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use model::log::Audit;
 use model::{Actor, Grid, GridId, Kind, LogBody, Observation, Owner, Quality, Role, Scope, Source, Timestamp, Value};
-use storage::{AuditFilter, Config, Credentials, HistoryQuery, HistorySeq, Opener, SourceFilter, SourceRow, Storage};
+use storage::{
+    AuditFilter, Config, Credentials, HistoryQuery, HistorySeq, Opener, Scan, SourceFilter, SourceRow, Storage,
+};
 
 async fn open(dir: &Path) -> Storage {
     let config = Config { data_dir: dir.to_owned(), ..Config::default() };
@@ -483,4 +485,73 @@ async fn a_day_that_was_begun_and_has_no_tables_yet_stops_nothing() {
     assert_eq!(seen, 0);
     storage.history().append(vec![observation("s", 1.0, 0)]).await.unwrap();
     assert_eq!(storage.history().last_values().await.unwrap().len(), 1);
+}
+
+/// Readings of sixty sources over midnight, one a minute each, in the order of receipt.
+fn two_days() -> Vec<Observation> {
+    let begin: Timestamp = "2026-07-01T19:00:00Z".parse().unwrap();
+    let minute = |n: i64| begin + jiff::SignedDuration::from_mins(n);
+    (0..600i64)
+        .flat_map(|n| {
+            (0..60).map(move |source| Observation {
+                source: format!("s{source}").as_str().into(),
+                reading: if n % 3 == 0 { "rain".into() } else { "level".into() },
+                value: Value::Number(n as f64),
+                quality: Quality::Good,
+                // Some lie far back: what is walked goes by receipt.
+                phenomenon_time: if n % 7 == 0 { minute(n - 300) } else { minute(n) },
+                received_at: minute(n),
+                retained: n % 11 == 0,
+            })
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_walk_gives_the_chosen_readings_in_the_order_of_receipt_over_midnight() {
+    use std::ops::ControlFlow;
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+    let (storage, _) = Storage::open(&config, Opener::Hub).await.unwrap();
+    let all = two_days();
+    for part in all.chunks(1_000) {
+        storage.history().append(part.to_vec()).await.unwrap();
+    }
+    let ids = |of: std::ops::Range<usize>| {
+        of.map(|n| format!("s{n}").as_str().into()).collect::<std::collections::HashSet<_>>()
+    };
+    for (sources, readings) in
+        [(0..60, None), (0..59, Some(vec!["level"])), (3..5, None), (7..8, Some(vec!["rain"])), (90..91, None)]
+    {
+        for (from, to) in [(0usize, 600i64), (290, 310), (500, 501), (5, 5)] {
+            let (from, to) = (all[from * 60].received_at, all[0].received_at + jiff::SignedDuration::from_mins(to));
+            let scan = Scan {
+                from,
+                to,
+                sources: ids(sources.clone()),
+                readings: readings.as_ref().map(|r: &Vec<&str>| r.iter().map(|name| (*name).into()).collect()),
+            };
+            let mut found = Vec::new();
+            let each = |observation| {
+                found.push(observation);
+                ControlFlow::Continue(())
+            };
+            storage.history().scan(&scan, each).await.unwrap();
+            let expected: Vec<Observation> = all
+                .iter()
+                .filter(|o| (from..to).contains(&o.received_at) && scan.sources.contains(&o.source))
+                .filter(|o| scan.readings.as_ref().is_none_or(|names| names.contains(&o.reading)))
+                .cloned()
+                .collect();
+            assert_eq!(found, expected, "{sources:?} {readings:?} {from} {to}");
+        }
+    }
+    let scan = Scan { from: all[0].received_at, to: Timestamp::MAX, sources: ids(0..1), readings: None };
+    let mut count = 0;
+    let each = |_| {
+        count += 1;
+        if count == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    storage.history().scan(&scan, each).await.unwrap();
+    assert_eq!(count, 10, "it ends when it is told to");
 }

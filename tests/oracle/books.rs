@@ -56,6 +56,11 @@ impl Books {
         self.kept.get(device).into_iter().flatten().copied().collect()
     }
 
+    /// How many observations of it are kept, however often one came.
+    pub fn count(&self, device: &str) -> usize {
+        self.kept.get(device).map_or(0, Vec::len)
+    }
+
     /// Those of `wanted` that are not kept.
     pub fn missing(&self, device: &str, wanted: &BTreeSet<u32>) -> BTreeSet<u32> {
         wanted.difference(&self.kept(device)).copied().collect()

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use model::{Alarm, AlarmChange, AlarmId, AlarmTransition, Observation, RuleId, Source, SourceId, Timestamp};
 
-use super::{Engine, Snapshot, ended};
+use super::{Engine, Snapshot, is_of};
 use crate::ruleset::RuleSet;
 
 /// An engine on its way back.
@@ -76,7 +76,7 @@ impl Recovery {
         let alive_at = alive_at.max(self.engine.clock).min(now);
         self.people_until(alive_at);
         self.said.extend(self.engine.tick(alive_at));
-        self.engine.shift(now.duration_since(alive_at));
+        self.engine.shift(now.duration_since(alive_at), now);
         let mut lost = self.reconcile();
         self.adopt(now, &mut lost);
         let mut looked = Vec::new();
@@ -151,6 +151,9 @@ impl Recovery {
             let engine = &mut self.engine;
             let place = engine.places.get(&alarm.source).zip(engine.rules.find(&alarm.rule));
             let track = place.and_then(|(source, rule)| {
+                if !is_of(alarm, engine.rules.at(rule)) {
+                    return None;
+                }
                 let bounds = &mut engine.sources[*source as usize].bounds;
                 let bound = bounds.binary_search_by_key(&rule, |bound| bound.rule).ok()?;
                 Some(bounds[bound].track.get_or_insert_default())
@@ -158,23 +161,34 @@ impl Recovery {
             match track {
                 Some(track) if track.alarm.is_none() => {
                     track.shelf = alarm.shelved_until;
-                    track.alarm = Some(alarm.clone());
+                    track.alarm = Some(Box::new(alarm.clone()));
                 }
-                // No rule over this source any more, or, by a fault of the past, a second alarm of one track.
-                _ => lost.push(ended(alarm, now)),
+                // No rule over this source any more, or one that went on trial or into force meanwhile, or, by a fault of
+                // the past, a second alarm of one track.
+                _ => lost.push(self.engine.ended(alarm, now)),
             }
         }
     }
 }
 
 impl Engine {
-    /// Moves every running timer and every age by a time in which nothing could be heard.
-    fn shift(&mut self, by: SignedDuration) {
+    /// The hub was down between two moments, as at the end of a recovery: what lies between counts for nothing.
+    pub(crate) fn skip(&mut self, from: Timestamp, to: Timestamp) -> Vec<AlarmTransition> {
+        self.shift(to.duration_since(from), to);
+        let mut said = Vec::new();
+        self.clock = to.max(self.clock);
+        self.look_at_all(to, &mut said);
+        said
+    }
+
+    /// Moves every running timer and every age by a time, up to `now`, in which nothing could be heard.
+    fn shift(&mut self, by: SignedDuration, now: Timestamp) {
         if by <= SignedDuration::ZERO {
             return;
         }
         for known in &mut self.sources {
             known.shift(by);
+            known.heard = now;
             known.bounds.iter_mut().filter_map(|bound| bound.track.as_mut()).for_each(|track| track.shift(by));
         }
     }
@@ -186,13 +200,16 @@ fn key(alarm: &Alarm) -> (RuleId, SourceId) {
 
 fn by_person(change: &AlarmChange) -> bool {
     match change {
-        AlarmChange::Acknowledged { .. } | AlarmChange::Shelved { .. } => true,
+        AlarmChange::Acknowledged { .. } => true,
+        AlarmChange::Shelved { automatic, .. } => !automatic,
         AlarmChange::Unshelved { by } => by.is_some(),
         AlarmChange::Raised { .. }
         | AlarmChange::LevelChanged { .. }
         | AlarmChange::Cleared { .. }
         | AlarmChange::Stale
-        | AlarmChange::Fresh => false,
+        | AlarmChange::Fresh
+        | AlarmChange::Suppressed { .. }
+        | AlarmChange::Unsuppressed => false,
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use model::{Reading, RuleId, Source, SourceId, SourceState, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
+use super::composite::{Kept, Membership};
 use super::memory::{Last, Slot};
 use super::track::Track;
+use super::window::Window;
 use super::{Engine, Known};
 use crate::ruleset::RuleSet;
 
@@ -30,16 +32,24 @@ struct SourceShot {
     blind: Option<i64>,
     #[serde(rename = "k")]
     since: i64,
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    heard: Option<i64>,
     #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
     slots: Vec<SlotShot>,
     #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
     tracks: Vec<(RuleId, Arc<str>, Track)>,
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Kept>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct SlotShot {
     #[serde(rename = "n")]
     name: Reading,
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    good: bool,
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    window: Option<Box<Window>>,
     /// Value, when it was true, how long after that it came.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     live: Option<(Value, i64, i64)>,
@@ -52,6 +62,7 @@ struct SlotShot {
 impl Engine {
     /// Everything a restart needs beside the rules and the registry. Sources that have never spoken are left out.
     pub fn snapshot(&self) -> Vec<u8> {
+        let rules: Vec<_> = self.rules.all().map(|rule| (rule.id.clone(), Arc::clone(&rule.version))).collect();
         let shots = self.sources.iter().filter_map(|known| {
             let tracks: Vec<_> = known
                 .bounds
@@ -61,14 +72,18 @@ impl Engine {
                     Some((rule.id.clone(), Arc::clone(&rule.version), (**bound.track.as_ref()?).clone()))
                 })
                 .collect();
-            let quiet = known.slots.is_empty() && tracks.is_empty() && known.state == SourceState::Unknown;
+            let parts = Self::kept_of(&rules, known);
+            let quiet =
+                known.slots.is_empty() && parts.is_empty() && tracks.is_empty() && known.state == SourceState::Unknown;
             (!quiet).then(|| SourceShot {
                 id: known.source.id.clone(),
                 state: known.state,
                 blind: known.blind.map(Timestamp::as_millisecond),
                 since: known.since.as_millisecond(),
+                heard: (known.heard != known.since).then_some(known.heard.as_millisecond()),
                 slots: known.slots.iter().map(SlotShot::of).collect(),
                 tracks,
+                parts,
             })
         });
         let shot = Snapshot { format: FORMAT, clock: self.clock, sources: shots.collect() };
@@ -84,9 +99,21 @@ impl Engine {
             known.state = saved.state;
             known.blind = saved.blind.and_then(moment);
             known.since = moment(saved.since).unwrap_or(known.since);
+            known.heard = saved.heard.and_then(moment).unwrap_or(known.since);
             known.slots = saved.slots.into_iter().map(SlotShot::into_slot).collect();
+            let rules = &engine.rules;
+            let bounds = std::mem::take(&mut known.bounds);
+            known.fit(bounds.iter().map(|bound| rules.at(bound.rule)), shot.clock);
+            known.bounds = bounds;
             for (rule, version, track) in saved.tracks {
                 restore_track(&engine.rules, known, &rule, &version, track);
+            }
+            for (rule, version, part, held) in saved.parts {
+                let number = engine.rules.find(&rule).filter(|number| engine.rules.at(*number).version == version);
+                let of_it = |place: &&mut Membership| Some(place.rule) == number && place.part == part;
+                if let Some(place) = known.memberships.iter_mut().find(of_it) {
+                    place.held = Some(held);
+                }
             }
         }
         engine
@@ -116,6 +143,8 @@ impl SlotShot {
         let live = slot.live.as_ref();
         Self {
             name: Arc::clone(&slot.name),
+            good: slot.good,
+            window: slot.window.clone(),
             live: live.map(|last| (last.value.clone(), ms(last.at), ms(last.received) - ms(last.at))),
             kept: slot.kept.clone(),
             lagging: slot.lagging.map(|(now, at)| (ms(now), ms(at))),
@@ -127,7 +156,7 @@ impl SlotShot {
             Some(Last { value, at: moment(at)?, received: moment(at.saturating_add(after))? })
         });
         let lagging = self.lagging.and_then(|(now, at)| Some((moment(now)?, moment(at)?)));
-        Slot { name: self.name, live, kept: self.kept, lagging }
+        Slot { name: self.name, good: self.good, window: self.window, live, kept: self.kept, lagging }
     }
 }
 

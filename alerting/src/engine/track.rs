@@ -5,18 +5,26 @@ use model::{Alarm, AlarmChange, AlarmTransition, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::memory::shifted;
+use crate::expr::Tri;
 
 /// What goes on between one rule and one source.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Track {
-    /// One a level, the lowest first; fewer when none ever ran.
+    /// One a level, the lowest first; fewer when none ever ran. Over several sources one more: how long the alarm's level
+    /// has been over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timers: Vec<Timer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alarm: Option<Alarm>,
+    pub alarm: Option<Box<Alarm>>,
     /// Until when a person has put this rule aside for this source; outlives the alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shelf: Option<Timestamp>,
+    /// By how many milliseconds the clock has been set since the alarm was raised.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub set_ms: i64,
+    /// When it was raised of late, where the rule limits how often; in milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raises: Vec<i64>,
     /// The number in the last alarm's id, so that no two of one millisecond are alike.
     #[serde(default)]
     pub last_raise: i64,
@@ -55,6 +63,15 @@ impl Timer {
         *self = Self::default();
     }
 
+    /// True runs it, unknown pauses it, false stops it.
+    pub fn follow(&mut self, tri: Tri, now: Timestamp) {
+        match tri {
+            Tri::True => self.go(now),
+            Tri::Unknown => self.pause(now),
+            Tri::False => self.stop(),
+        }
+    }
+
     pub fn is_on(&self) -> bool {
         self.since.is_some()
     }
@@ -75,8 +92,26 @@ impl Track {
         self.alarm.is_none()
             && self.shelf.is_none()
             && self.wake.is_none()
+            && self.raises.is_empty()
             && self.last_raise < now.as_millisecond()
             && !self.timers.iter().any(Timer::is_on)
+    }
+
+    /// When the alarm was raised, for what is counted from then.
+    pub fn raised_at(&self) -> Option<Timestamp> {
+        let set = SignedDuration::from_millis(self.set_ms);
+        self.alarm.as_ref().map(|alarm| shifted(alarm.raised_at, set))
+    }
+
+    /// Moves every time by a step of the clock, but those that people were told.
+    pub fn step(&mut self, by: SignedDuration) {
+        for timer in &mut self.timers {
+            timer.since = timer.since.map(|since| shifted(since, by));
+        }
+        self.shift(by);
+        let by_ms = by.as_millis().try_into().unwrap_or(0);
+        self.raises.iter_mut().for_each(|at| *at = at.saturating_add(by_ms));
+        self.set_ms = if self.alarm.is_some() { self.set_ms.saturating_add(by_ms) } else { 0 };
     }
 
     /// Moves every running timer by `by`.
@@ -85,6 +120,10 @@ impl Track {
             *run = shifted(*run, by);
         }
     }
+}
+
+fn is_zero(ms: &i64) -> bool {
+    *ms == 0
 }
 
 /// The next transition of an alarm, folded into it. Times never fall within one alarm.

@@ -1,16 +1,24 @@
 //! One rule looking at one source at one moment: what holds, what follows.
 
+mod explain;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use model::{Alarm, AlarmChange, AlarmId, AlarmTransition, Evidence, Level, SourceState, Timestamp, Value};
+use model::{
+    Alarm, AlarmChange, AlarmId, AlarmTransition, Evidence, Level, Source, SourceState, Timestamp, UserId, Value,
+};
 use sha2::{Digest, Sha256};
 
 use super::memory::{Known, shifted};
 use super::track::{Timer, Track, next};
-use crate::expr::{Condition, Env, Tri, TypeClash};
-use crate::rule::{After, LEVELS, OnMissing, Retained, Rule, Trigger};
+use crate::expr::{Condition, Env, Tri, TypeClash, time_text};
+use crate::rule::{After, Chatter, LEVELS, LevelRule, OnMissing, Retained, Rule, Trigger};
+pub(super) use explain::{WholeSight, not_watched};
+
+/// Who shelves what chatters.
+const HUB: &str = "hub";
 
 /// What the engine is told about a value that did not fit.
 #[derive(Debug, Default)]
@@ -42,12 +50,8 @@ impl View<'_> {
         self.time(track, raises);
         self.step(track, raises, out);
         self.freshness(track, out);
-        if track.shelf.is_some_and(|until| self.now >= until) {
-            track.shelf = None;
-            if let Some(alarm) = track.alarm.as_mut().filter(|alarm| alarm.shelved_until.is_some()) {
-                out.push(next(alarm, AlarmChange::Unshelved { by: None }, self.now));
-            }
-        }
+        calm(self.rule, track, self.now);
+        unshelve(track, self.now, out);
     }
 
     /// When the track must be looked at again if nothing comes; always after `now`.
@@ -58,11 +62,20 @@ impl View<'_> {
             let (of, wait) = rule.level(place);
             level.is_none_or(|level| of > level).then(|| timer.due(wait)).flatten()
         });
-        let held = track.alarm.as_ref().map(|alarm| shifted(alarm.raised_at, rule.hold));
+        let held = track.raised_at().map(|raised| shifted(raised, rule.hold));
         let waits = track.alarm.is_some() || track.timers.iter().any(Timer::is_on);
         let horizon = self.horizon().filter(|_| waits || rule.on_missing == OnMissing::Raise);
         let absent = self.absent_at().filter(|_| track.alarm.is_none());
-        dues.chain(held).chain(horizon).chain(absent).chain(track.shelf).filter(|at| *at > self.now).min()
+        let calm = calm_at(rule, track);
+        let slide = if rule.spans.is_empty() && rule.startup_grace.is_zero() { None } else { self.next_slide() };
+        dues.chain(held)
+            .chain(horizon)
+            .chain(absent)
+            .chain(slide)
+            .chain(calm)
+            .chain(track.shelf)
+            .filter(|at| *at > self.now)
+            .min()
     }
 
     /// Whether the rule's calendar lets it speak.
@@ -73,7 +86,12 @@ impl View<'_> {
     /// From when on the reading's last value is too old to say anything.
     fn horizon(&self) -> Option<Timestamp> {
         let Trigger::Reading { reading, .. } = &self.rule.trigger else { return None };
-        let slot = self.known.slot(reading)?;
+        self.horizon_of(reading)
+    }
+
+    /// As [`View::horizon`], for a reading that the rule looks at.
+    pub fn horizon_of(&self, reading: &str) -> Option<Timestamp> {
+        let slot = self.slot(reading)?;
         // A retained state holds until it is taken back.
         if self.kept(reading).is_some() {
             return None;
@@ -82,8 +100,13 @@ impl View<'_> {
         Some(shifted(slot.live.as_ref()?.received, gap))
     }
 
-    fn is_missing(&self) -> bool {
+    pub(super) fn is_missing(&self) -> bool {
         self.horizon().is_some_and(|horizon| self.now >= horizon)
+    }
+
+    /// Whether the data is missing and the level's conditions say nothing of that themselves.
+    fn is_left_out(&self, level: &LevelRule) -> bool {
+        self.is_missing() && !(level.sees_absence && self.on_missing() == OnMissing::Hold)
     }
 
     fn on_missing(&self) -> OnMissing {
@@ -97,7 +120,7 @@ impl View<'_> {
         if self.known.blind.is_some() {
             return None;
         }
-        let last = self.known.slot(reading).and_then(|slot| slot.live.as_ref());
+        let last = self.slot(reading).and_then(|slot| slot.live.as_ref());
         let seen = last.map_or(self.known.since, |last| last.received);
         let after = match after {
             After::Time(time) => *time,
@@ -106,12 +129,13 @@ impl View<'_> {
                 SignedDuration::from_secs(i64::from(interval) * i64::from(*count))
             }
         };
-        Some(shifted(seen, after))
+        let at = shifted(seen, after);
+        Some(if self.rule.startup_grace.is_zero() { at } else { at.max(self.grace_end()) })
     }
 
     fn raise(&self, place: usize, trouble: &mut Trouble) -> Tri {
         match &self.rule.trigger {
-            Trigger::Reading { .. } if self.is_missing() => match self.on_missing() {
+            Trigger::Reading { levels, .. } if self.is_left_out(&levels[place]) => match self.on_missing() {
                 OnMissing::Hold => Tri::Unknown,
                 OnMissing::Clear => Tri::False,
                 OnMissing::Raise => {
@@ -123,9 +147,12 @@ impl View<'_> {
                 }
             },
             Trigger::Reading { reading, levels } => self.ask(&levels[place].raise, reading, trouble),
+            Trigger::State { .. } if self.in_grace() => Tri::Unknown,
             Trigger::State { states, .. } => self.is_in(states),
             Trigger::Absent { .. } if self.known.blind.is_some() => Tri::Unknown,
             Trigger::Absent { .. } => self.absent_at().is_some_and(|at| self.now >= at).into(),
+            // Judged where all sources are seen: `whole.rs`.
+            Trigger::Composite(_) => Tri::Unknown,
         }
     }
 
@@ -135,7 +162,7 @@ impl View<'_> {
             return Tri::True;
         }
         match &self.rule.trigger {
-            Trigger::Reading { .. } if self.is_missing() => match self.on_missing() {
+            Trigger::Reading { levels, .. } if self.is_left_out(&levels[place]) => match self.on_missing() {
                 OnMissing::Hold => Tri::Unknown,
                 OnMissing::Clear => Tri::True,
                 OnMissing::Raise => Tri::False,
@@ -144,7 +171,7 @@ impl View<'_> {
                 Some(clear) => self.ask(clear, reading, &mut ignored),
                 None => !self.ask(&levels[place].raise, reading, &mut ignored),
             },
-            Trigger::State { .. } | Trigger::Absent { .. } => !self.raise(place, &mut ignored),
+            Trigger::State { .. } | Trigger::Absent { .. } | Trigger::Composite(_) => !self.raise(place, &mut ignored),
         }
     }
 
@@ -155,7 +182,7 @@ impl View<'_> {
         }
     }
 
-    fn ask(&self, condition: &Condition, reading: &str, trouble: &mut Trouble) -> Tri {
+    pub fn ask(&self, condition: &Condition, reading: &str, trouble: &mut Trouble) -> Tri {
         let env = self.env(reading);
         let tri = condition.eval(&env);
         if tri == Tri::Unknown {
@@ -165,20 +192,26 @@ impl View<'_> {
         tri
     }
 
-    fn env<'e>(&'e self, reading: &str) -> Env<'e> {
-        let live = self.known.slot(reading).and_then(|slot| slot.live.as_ref()).map(|last| &last.value);
+    fn env<'e>(&'e self, reading: &'e str) -> Env<'e> {
         Env {
             source: &self.known.source,
-            x: self.kept(reading).or(live),
-            readings: self.known,
+            x: self.value_of(reading),
+            readings: self,
             limits: &self.known.limits,
+            time: self.in_time(reading),
             clash: Cell::new(None),
         }
     }
 
+    /// The value that the rule takes the reading to have.
+    pub fn value_of(&self, reading: &str) -> Option<&Value> {
+        let live = || self.slot(reading)?.live.as_ref().map(|last| &last.value);
+        self.kept(reading).or_else(live)
+    }
+
     /// What a broker remembers of the reading, for a rule that takes it as a state.
     fn kept(&self, reading: &str) -> Option<&Value> {
-        self.known.slot(reading).and_then(|slot| slot.kept.as_ref()).filter(|_| self.rule.retained == Retained::State)
+        self.slot(reading).and_then(|slot| slot.kept.as_ref()).filter(|_| self.rule.retained == Retained::State)
     }
 
     /// True runs a timer, unknown pauses it, false stops it.
@@ -201,6 +234,7 @@ impl View<'_> {
             raises[*place] == Tri::True && track.timers[*place].elapsed(self.now) >= rule.level(*place).1
         };
         let highest = (0..rule.places()).rev().find(met);
+        let held = self.held(track);
         let Some(alarm) = &mut track.alarm else {
             if let Some(place) = highest {
                 self.begin(track, place, out);
@@ -215,7 +249,9 @@ impl View<'_> {
         }
         // A level that the rule no longer has is over.
         let place = rule.place_of(alarm.level);
-        if place.is_some_and(|place| self.clear(place) != Tri::True) || self.held(alarm) {
+        // What raises does not clear, or each look would do the one and then the other.
+        let holds = |place: usize| raises[place] == Tri::True || self.clear(place) != Tri::True;
+        if place.is_some_and(holds) || held {
             return;
         }
         let below = (0..rule.places()).rev().filter(|lower| rule.level(*lower).0 < alarm.level);
@@ -227,36 +263,17 @@ impl View<'_> {
         };
         out.push(next(alarm, change, self.now));
         if lower.is_none() {
-            track.alarm = None;
+            (track.alarm, track.set_ms) = (None, 0);
         }
     }
 
-    fn held(&self, alarm: &Alarm) -> bool {
-        self.now.duration_since(alarm.raised_at) < self.rule.hold
+    fn held(&self, track: &Track) -> bool {
+        track.raised_at().is_some_and(|raised| self.now.duration_since(raised) < self.rule.hold)
     }
 
     fn begin(&self, track: &mut Track, place: usize, out: &mut Vec<AlarmTransition>) {
-        let (rule, source) = (self.rule, &self.known.source);
-        track.last_raise = self.now.as_millisecond().max(track.last_raise + 1);
-        let transition = AlarmTransition {
-            alarm: alarm_id(rule.id.as_str(), source.id.as_str(), track.last_raise),
-            rule: rule.id.clone(),
-            source: source.id.clone(),
-            seq: 1,
-            at: self.now,
-            change: AlarmChange::Raised {
-                level: rule.level(place).0,
-                hazard: rule.hazard,
-                title: rule.title.clone(),
-                action: rule.action.clone(),
-                grid: source.grid.clone(),
-                place: source.place,
-                shelved_until: track.shelf.filter(|until| *until > self.now),
-                evidence: self.evidence(place, true, track.timers[place].since),
-            },
-        };
-        track.alarm = Alarm::begin(&transition);
-        out.push(transition);
+        let evidence = self.evidence(place, true, track.timers[place].since);
+        born(self.rule, &self.known.source, track, self.rule.level(place).0, evidence, self.now, out);
     }
 
     /// Says when the data behind an active alarm has become too old to judge it, and when it is back.
@@ -275,7 +292,8 @@ impl View<'_> {
         let unlimited = levels.iter().find(|rule| rule.level == level).is_some_and(|rule| {
             rule.limits.iter().any(|name| !self.known.limits.iter().any(|(known, _)| known == name))
         });
-        self.is_missing() || self.known.blind.is_some() || unlimited
+        let sees = levels.iter().any(|rule| rule.level == level && rule.sees_absence);
+        (self.is_missing() && !sees) || self.known.blind.is_some() || unlimited
     }
 
     fn evidence(&self, place: usize, raise: bool, since: Option<Timestamp>) -> Evidence {
@@ -289,7 +307,7 @@ impl View<'_> {
                     Some(clear) => (clear.text().to_owned(), clear),
                     None => (format!("!({})", level.raise.text()), &level.raise),
                 };
-                let text = if self.is_missing() { format!("no usable value of {reading}") } else { text };
+                let text = if self.is_left_out(level) { format!("no usable value of {reading}") } else { text };
                 (text, env.x.cloned(), asked.values(&env))
             }
             Trigger::State { states, .. } => {
@@ -298,12 +316,92 @@ impl View<'_> {
                 (format!("state in [{}]", names.join(", ")), Some(state), BTreeMap::new())
             }
             Trigger::Absent { reading, .. } => {
-                let last = self.known.slot(reading).and_then(|slot| slot.live.as_ref());
+                let last = self.slot(reading).and_then(|slot| slot.live.as_ref());
                 (format!("no {reading}"), last.map(|last| last.value.clone()), BTreeMap::new())
             }
+            Trigger::Composite(composite) => (composite.text(&composite.counts[place]), None, BTreeMap::new()),
         };
         let condition = shut.map_or(condition, |calendar| format!("outside {}", calendar.name));
         Evidence { rule_version: self.rule.version.to_string(), condition, value, values, since }
+    }
+}
+
+/// Begins an alarm.
+pub(super) fn born(
+    rule: &Rule,
+    source: &Source,
+    track: &mut Track,
+    level: Level,
+    evidence: Evidence,
+    now: Timestamp,
+    out: &mut Vec<AlarmTransition>,
+) {
+    let chatters = chatters(rule, track, now);
+    track.last_raise = now.as_millisecond().max(track.last_raise + 1);
+    let transition = AlarmTransition {
+        alarm: alarm_id(rule.id.as_str(), source.id.as_str(), track.last_raise),
+        rule: rule.id.clone(),
+        source: source.id.clone(),
+        seq: 1,
+        at: now,
+        change: AlarmChange::Raised {
+            level,
+            hazard: rule.hazard,
+            title: rule.title.clone(),
+            action: rule.action.clone(),
+            owner: Some(rule.owner.clone()),
+            grid: source.grid.clone(),
+            place: source.place,
+            shelved_until: track.shelf.filter(|until| *until > now),
+            // Whether another alarm explains it is found out by who sees all sources.
+            suppressed_by: None,
+            shadow: rule.is_shadow(),
+            evidence,
+        },
+    };
+    track.alarm = Alarm::begin(&transition).map(Box::new);
+    out.push(transition);
+    if let (Some(change), Some(alarm)) = (chatters, &mut track.alarm) {
+        out.push(next(alarm, change, now));
+    }
+}
+
+/// Forgets raises that no longer count.
+pub(super) fn calm(rule: &Rule, track: &mut Track, now: Timestamp) {
+    let from = rule.chatter.map_or(now, |chatter| shifted(now, -chatter.per)).as_millisecond();
+    track.raises.retain(|at| *at > from);
+}
+
+/// When the last raise no longer counts.
+pub(super) fn calm_at(rule: &Rule, track: &Track) -> Option<Timestamp> {
+    let (chatter, last) = rule.chatter.zip(track.raises.last())?;
+    Some(shifted(Timestamp::from_millisecond(*last).ok()?, chatter.per))
+}
+
+/// Notes that the alarm is raised, and puts the rule aside at this source when that is once too often. The alarm is
+/// then shelved from its first moment; a transition of its own says by whom and why.
+fn chatters(rule: &Rule, track: &mut Track, now: Timestamp) -> Option<AlarmChange> {
+    let Chatter { count, per, shelve } = rule.chatter?;
+    calm(rule, track, now);
+    track.raises.push(now.as_millisecond());
+    if track.raises.len() < count as usize || track.shelf.is_some_and(|until| until > now) {
+        return None;
+    }
+    track.raises.clear();
+    let until = shifted(now, shelve);
+    track.shelf = Some(until);
+    let reason = format!("raised {count} times within {}", time_text(per.as_secs().saturating_mul(1_000)));
+    Some(AlarmChange::Shelved { by: UserId::new(HUB), until, reason, automatic: true })
+}
+
+/// Ends a shelf whose time is over.
+pub(super) fn unshelve(track: &mut Track, now: Timestamp, out: &mut Vec<AlarmTransition>) {
+    if track.shelf.is_none_or(|until| now < until) {
+        return;
+    }
+    track.shelf = None;
+    if let Some(alarm) = track.alarm.as_mut().filter(|alarm| alarm.shelved_until.is_some()) {
+        out.push(next(alarm, AlarmChange::Unshelved { by: None }, now));
     }
 }
 

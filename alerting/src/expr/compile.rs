@@ -1,10 +1,14 @@
 //! From CEL text to our tree: bounded before it is parsed, and everything wrong told with its place.
 
+use std::sync::Arc;
+
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators as op};
 use cel::parser::PrattParser;
+use model::Unit;
 
 use super::kinds::{self, Misfit};
-use super::{Arith, Compare, Fact, Field, MAX_BYTES, MAX_NESTING, Match, Names, Node};
+use super::literals::{Literal, Prepared};
+use super::{Arith, Compare, Fact, Field, MAX_BYTES, MAX_NESTING, Match, Names, Node, Over, Span, units};
 
 /// The most nodes of a tree; an expression of the longest length has fewer unless it is made to hurt.
 const MAX_NODES: usize = 1_000;
@@ -12,6 +16,9 @@ const MAX_NODES: usize = 1_000;
 /// The deepest tree and the longest chain of `&&` or `||`. Brackets are bounded before; this bounds `1 + 1 + 1 ...`,
 /// which nests without any, so that whatever walks the tree may recurse.
 const MAX_DEPTH: usize = 64;
+
+/// The most calls upon the result of a bracket or of another call.
+const MAX_CALLS_ON_CALLS: usize = 8;
 
 /// One thing wrong with an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,33 +37,31 @@ impl Fault {
     }
 }
 
-pub(super) fn compile(text: &str, names: Names) -> Result<Node, Vec<Fault>> {
+pub(super) fn compile(text: &str, names: Names, unit: Option<&'static Unit>) -> Result<Node, Vec<Fault>> {
     bounded(text).map_err(|fault| vec![fault])?;
+    let prepared = Prepared::of(text).map_err(|fault| vec![fault])?;
     let parser = PrattParser::new()
         .max_recursion_depth(4 * MAX_NESTING as u16)
         .max_expression_node_count(MAX_NODES)
         .error_reporting_limit(5);
-    let tree = parser.parse(text).map_err(|errors| {
+    let tree = parser.parse(&prepared.code).map_err(|errors| {
         errors
             .errors
             .iter()
             .map(|error| {
                 let place = |n: isize| usize::try_from(n).unwrap_or(0);
-                let found = error.msg.trim().replace('\n', " ");
-                Fault {
-                    line: place(error.pos.0).max(1),
-                    column: place(error.pos.1),
-                    found,
-                    expected: "a condition".into(),
-                }
+                let found = prepared.message(&error.msg.trim().replace('\n', " "));
+                let (line, column) = prepared.place(place(error.pos.0).max(1), place(error.pos.1));
+                Fault { line, column, found, expected: "a condition".into() }
             })
             .collect::<Vec<_>>()
     })?;
     let mut faults = Vec::new();
-    let node = Compiler { names, depth: 0, faults: &mut faults }.node(&tree);
-    if let (Some(node), true) = (&node, faults.is_empty()) {
+    let mut node = Compiler { names, depth: 0, prepared: &prepared, faults: &mut faults }.node(&tree);
+    if let (Some(node), true) = (&mut node, faults.is_empty()) {
         let mut misfits: Vec<Misfit> = Vec::new();
         kinds::check_whole(node, &mut misfits);
+        units::resolve(node, unit, &mut misfits);
         faults.extend(misfits.into_iter().map(|misfit| Fault::whole(misfit.found, misfit.expected)));
     }
     match node {
@@ -73,6 +78,7 @@ fn bounded(text: &str) -> Result<(), Fault> {
     if text.len() > MAX_BYTES {
         return Err(Fault::whole(format!("{} bytes", text.len()), format!("at most {MAX_BYTES}")));
     }
+    let (mut calls, mut closed) = (0usize, false);
     let (mut depth, mut deepest, mut quote, mut escaped, mut prefix) = (0usize, 0usize, None, false, 0usize);
     for c in text.chars() {
         match quote {
@@ -87,9 +93,16 @@ fn bounded(text: &str) -> Result<(), Fault> {
                 _ => {}
             },
         }
+        // Calls upon calls cost the parser the square of their number; no rule has a use for more than a few.
+        calls += usize::from(quote.is_none() && closed && c == '.');
+        closed = if c.is_whitespace() { closed } else { quote.is_none() && c == ')' };
         // Runs of prefix operators nest as brackets do.
         prefix = if quote.is_none() && matches!(c, '!' | '-') { prefix + 1 } else { 0 };
         deepest = deepest.max(depth + prefix);
+    }
+    if calls > MAX_CALLS_ON_CALLS {
+        let found = format!("{calls} calls upon what others give");
+        return Err(Fault::whole(found, format!("at most {MAX_CALLS_ON_CALLS}")));
     }
     if deepest > MAX_NESTING {
         return Err(Fault::whole(format!("nesting {deepest} deep"), format!("at most {MAX_NESTING}")));
@@ -100,6 +113,7 @@ fn bounded(text: &str) -> Result<(), Fault> {
 struct Compiler<'f> {
     names: Names,
     depth: usize,
+    prepared: &'f Prepared<'f>,
     faults: &'f mut Vec<Fault>,
 }
 
@@ -119,7 +133,14 @@ impl Compiler<'_> {
         match &expr.expr {
             Expr::Literal(literal) => self.literal(literal),
             Expr::Ident(name) if name == "x" && self.names == Names::All => Some(Node::X),
-            Expr::Ident(name) => self.fault(format!("the name `{name}`"), self.known_names()),
+            Expr::Ident(name) => match self.prepared.literal(name) {
+                Some(Literal::Quantity(quantity)) => Some(Node::Quantity(quantity)),
+                Some(Literal::Time(_)) => {
+                    let written = self.prepared.written(name).unwrap_or_default();
+                    self.fault(format!("the time `{written}`"), "a time only as the last of a function, as avg(x, 10m)")
+                }
+                None => self.fault(format!("the name `{name}`"), self.known_names()),
+            },
             Expr::Select(select) => {
                 let path = path_of(expr);
                 let fact = path.as_deref().and_then(|path| self.fact(path));
@@ -224,12 +245,66 @@ impl Compiler<'_> {
             ("endsWith", Some(a), [b]) => self.pair(a, b, matching(Match::Ends)),
             ("contains", Some(a), [b]) => self.pair(a, b, matching(Match::Contains)),
             ("abs", None, [a]) => Some(Node::Abs(Box::new(self.node(a)?))),
+            ("min" | "max", None, [a, time]) if self.time(time).is_some() => {
+                self.over(call.func_name.as_str(), a, time)
+            }
+            ("avg" | "sum" | "count" | "rate" | "delta" | "changed" | "absent", None, [a, time]) => {
+                self.over(call.func_name.as_str(), a, time)
+            }
+            ("changed", None, [a]) => {
+                let reading = self.over_what(a, "changed")?;
+                Some(Node::Over(Span { over: Over::Changed, reading, span_ms: 0 }))
+            }
+            ("avg" | "sum" | "count" | "rate" | "delta" | "absent", None, _) => {
+                self.fault(format!("`{}` without a time", call.func_name), format!("{}(x, 10m)", call.func_name))
+            }
             ("min", None, list @ [_, ..]) => Some(Node::Least(self.all(list)?)),
             ("max", None, list @ [_, ..]) => Some(Node::Greatest(self.all(list)?)),
             (name, _, _) => {
-                self.fault(format!("`{name}`"), "an operator, abs, min, max, has, startsWith, endsWith or contains")
+                let known = "an operator, abs, min, max, has, startsWith, endsWith, contains, or over a time avg, min, \
+                             max, sum, count, rate, delta, changed, absent";
+                self.fault(format!("`{name}`"), known)
             }
         }
+    }
+
+    /// The time that an argument is.
+    fn time(&self, expr: &IdedExpr) -> Option<i64> {
+        let Expr::Ident(name) = &expr.expr else { return None };
+        match self.prepared.literal(name)? {
+            Literal::Time(ms) => Some(ms),
+            Literal::Quantity(_) => None,
+        }
+    }
+
+    /// `avg(x, 10m)`.
+    fn over(&mut self, name: &str, a: &IdedExpr, time: &IdedExpr) -> Option<Node> {
+        let Some(span_ms) = self.time(time) else {
+            return self.fault(format!("`{name}` over no time"), format!("a time, as {name}(x, 10m)"));
+        };
+        let over = Over::of(name)?;
+        let reading = self.over_what(a, name)?;
+        Some(Node::Over(Span { over, reading, span_ms }))
+    }
+
+    /// The reading over which a function runs; the inner none is the rule's own.
+    fn over_what(&mut self, expr: &IdedExpr, function: &str) -> Option<Option<Arc<str>>> {
+        let reading = match self.names {
+            Names::SourceOnly => None,
+            Names::All => match path_of(expr).as_deref() {
+                Some(["x"]) => Some(None),
+                Some(["r", name]) => Some(Some(Arc::from(*name))),
+                _ => None,
+            },
+        };
+        if reading.is_none() {
+            let expected = match self.names {
+                Names::All => "x or r.NAME",
+                Names::SourceOnly => "no function over time in a selection",
+            };
+            self.fault(format!("`{function}` over something else"), expected);
+        }
+        reading
     }
 
     /// `a && b && c`, which the parser may give as one call of many.

@@ -3,14 +3,20 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use model::{Source, Value};
+use model::unit::Conversion;
+use model::{Source, Timestamp, Value};
 
-use super::{Arith, Compare, Fact, Match, Node};
+use super::{Answer, Arith, Compare, Fact, Match, Node, Over, Span};
 
 /// Where the readings of a source are looked up.
 pub(crate) trait Readings {
     /// The last value of the reading.
     fn reading(&self, name: &str) -> Option<&Value>;
+
+    /// What a function over time gives for the reading.
+    fn over(&self, _name: &str, _over: Over, _span_ms: i64, _time: &InTime<'_>) -> Answer {
+        Answer::Unknown
+    }
 }
 
 /// No readings: for what is decided by the source alone.
@@ -55,8 +61,29 @@ pub(crate) struct Env<'a> {
     pub readings: &'a dyn Readings,
     /// The source's `limits.*`, parsed once.
     pub limits: &'a [(Arc<str>, f64)],
+    pub time: InTime<'a>,
     /// Set when a value did not fit its operator.
     pub clash: Cell<Option<TypeClash>>,
+}
+
+/// When the condition is asked, and in which terms.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InTime<'a> {
+    pub now: Timestamp,
+    /// The name of the reading that the rule is on.
+    pub reading: &'a str,
+    /// Fewer samples in a span say nothing.
+    pub min_samples: u32,
+    /// From the source's unit into the rule's, where they differ.
+    pub into: Option<Conversion>,
+    /// The data is missing: only what sees absence can be said.
+    pub missing: bool,
+}
+
+impl InTime<'_> {
+    /// For what is decided by the source alone.
+    pub const NONE: InTime<'static> =
+        InTime { now: Timestamp::UNIX_EPOCH, reading: "", min_samples: 1, into: None, missing: false };
 }
 
 /// A value that does not fit its operator, as `"covered" >= 3`.
@@ -74,6 +101,39 @@ impl<'a> Env<'a> {
 
     pub fn limit(&self, name: &str) -> Option<f64> {
         self.limits.iter().find(|(n, _)| **n == *name).map(|(_, value)| *value)
+    }
+
+    /// A value of the source's unit in the rule's.
+    pub fn value(&self, value: f64) -> f64 {
+        self.time.into.map_or(value, |into| into.value(value))
+    }
+
+    /// A difference of the source's unit in the rule's.
+    pub fn step(&self, step: f64) -> f64 {
+        self.time.into.map_or(step, |into| into.step(step))
+    }
+
+    pub fn x_scaled(&self) -> Option<Value> {
+        match self.x? {
+            Value::Number(number) => Some(Value::Number(self.value(*number))),
+            other => Some(other.clone()),
+        }
+    }
+
+    pub fn over(&self, span: &Span) -> Answer {
+        if self.time.missing && !span.over.sees_absence() {
+            return Answer::Unknown;
+        }
+        let name = span.reading.as_deref().unwrap_or(self.time.reading);
+        let answer = self.readings.over(name, span.over, span.span_ms, &self.time);
+        match (answer, span.over) {
+            (Answer::Number(number), _) if !number.is_finite() => Answer::Unknown,
+            // Other readings of the source have units of their own.
+            (answer, _) if span.reading.is_some() => answer,
+            (Answer::Number(number), Over::Avg | Over::Min | Over::Max) => Answer::Number(self.value(number)),
+            (Answer::Number(number), Over::Sum | Over::Delta | Over::Rate) => Answer::Number(self.step(number)),
+            (answer, _) => answer,
+        }
     }
 
     fn clash<'v>(&self, operator: &'static str, found: V<'_>, expected: &'static str) -> V<'v> {
@@ -147,9 +207,20 @@ fn eval<'v>(node: &'v Node, env: &'v Env<'_>) -> V<'v> {
         Node::Bool(b) => V::Bool(*b),
         Node::Num(n) => V::Num(*n),
         Node::Text(t) => V::Text(t),
-        Node::X => V::of(env.x),
+        Node::X => match V::of(env.x) {
+            V::Num(n) => V::number(env.value(n)),
+            other => other,
+        },
+        Node::Over(span) => match env.over(span) {
+            Answer::Number(n) => V::Num(n),
+            Answer::Truth(b) => V::Bool(b),
+            Answer::Unknown => V::Unknown,
+            Answer::Words => env.clash(span.over.name(), V::Text(""), "a number"),
+        },
+        Node::Quantity(quantity) => V::Num(quantity.value),
+        Node::LimitStep(name) => env.limit(name).map_or(V::Unknown, |limit| V::number(env.step(limit))),
         Node::Reading(name) => V::of(env.reading(name)),
-        Node::Limit(name) => env.limit(name).map_or(V::Unknown, V::number),
+        Node::Limit(name) => env.limit(name).map_or(V::Unknown, |limit| V::number(env.value(limit))),
         Node::Tag(name) => env.source.tags.get(&**name).map_or(V::Unknown, |t| V::Text(t)),
         Node::Field(field) => V::Text(field.of(env.source)),
         Node::Has(fact) => V::Bool(match fact {

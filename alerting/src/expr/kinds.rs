@@ -37,7 +37,14 @@ pub(super) struct Misfit {
 pub(super) fn check(node: &Node, misfits: &mut Vec<Misfit>) -> Kind {
     match node {
         Node::Bool(_) | Node::Has(_) => Kind::Bool,
-        Node::Num(_) | Node::Limit(_) => Kind::Number,
+        Node::Num(_) | Node::Limit(_) | Node::LimitStep(_) | Node::Quantity(_) => Kind::Number,
+        Node::Over(span) => {
+            if span.over.is_truth() {
+                Kind::Bool
+            } else {
+                Kind::Number
+            }
+        }
         Node::Text(_) | Node::Tag(_) | Node::Field(_) => Kind::Text,
         Node::X | Node::Reading(_) => Kind::Any,
         Node::Not(a) => want(a, Kind::Bool, "!", misfits),

@@ -7,12 +7,16 @@
 //!
 //! The language: literals; `x` (the reading), `r.NAME` (another reading of the same source), `source.FIELD`,
 //! `source.tags.NAME`, `device.limits.NAME`; `+ - * / % == != < <= > >= && || ! ?: in has()`; `startsWith endsWith contains`;
-//! `abs min max`. Rates and windows over time come as further functions.
+//! `abs min max`; times and quantities (`literals.rs`), functions over a span of time (`over.rs`), dimensions (`units.rs`).
 
 mod compile;
 mod eval;
 mod kinds;
+mod literals;
+mod names;
+mod over;
 mod threshold;
+mod units;
 
 #[cfg(test)]
 mod tests;
@@ -21,10 +25,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use model::{Source, Value};
+use model::{Source, Unit, Value};
 
 pub(crate) use compile::Fault;
-pub(crate) use eval::{Env, Readings, Tri, TypeClash};
+pub(crate) use eval::{Env, InTime, Readings, Tri, TypeClash};
+use literals::Quantity;
+pub(crate) use names::Named;
+pub(crate) use over::{Answer, Over, Span, time_text};
 pub(crate) use threshold::{Direction, Threshold};
 
 /// The longest expression, in bytes. The longest sensible one we know has 300.
@@ -50,9 +57,20 @@ pub(crate) enum Names {
 
 impl Condition {
     /// Compiles, or tells everything wrong with the text.
+    #[cfg(test)]
     pub fn compile(text: &str, names: Names) -> Result<Self, Vec<Fault>> {
-        let root = compile::compile(text, names)?;
+        Self::compile_in(text, names, None)
+    }
+
+    /// As [`Condition::compile`], for numbers written in a unit: that of `x` and of the limits.
+    pub fn compile_in(text: &str, names: Names, unit: Option<&'static Unit>) -> Result<Self, Vec<Fault>> {
+        let root = compile::compile(text, names, unit)?;
         Ok(Self { text: text.trim().into(), root })
+    }
+
+    /// The tree, for whoever reasons about it.
+    pub fn root(&self) -> &Node {
+        &self.root
     }
 
     /// As written in the rule.
@@ -80,16 +98,32 @@ impl Condition {
         let mut out = Vec::new();
         self.root.walk(&mut |node| match node {
             Node::Reading(name) | Node::Has(Fact::Reading(name)) if !out.contains(&name) => out.push(name),
+            Node::Over(Span { reading: Some(name), .. }) if !out.contains(&name) => out.push(name),
             _ => {}
         });
         out
+    }
+
+    /// The functions over time that it asks.
+    pub fn spans(&self) -> Vec<&Span> {
+        let mut out = Vec::new();
+        self.root.walk(&mut |node| match node {
+            Node::Over(span) if !out.contains(&span) => out.push(span),
+            _ => {}
+        });
+        out
+    }
+
+    /// Whether it says something of a reading that does not come.
+    pub fn sees_absence(&self) -> bool {
+        self.spans().iter().any(|span| span.over.sees_absence())
     }
 
     /// The limits that it names.
     pub fn limits(&self) -> Vec<&Arc<str>> {
         let mut out = Vec::new();
         self.root.walk(&mut |node| match node {
-            Node::Limit(name) if !out.contains(&name) => out.push(name),
+            Node::Limit(name) | Node::LimitStep(name) if !out.contains(&name) => out.push(name),
             _ => {}
         });
         out
@@ -100,9 +134,15 @@ impl Condition {
         let mut out = BTreeMap::new();
         self.root.walk(&mut |node| {
             let value = match node {
-                Node::X => env.x.cloned(),
+                Node::X => env.x_scaled(),
+                Node::Over(span) => match env.over(span) {
+                    Answer::Number(number) => Some(Value::Number(number)),
+                    Answer::Truth(truth) => Some(Value::Bool(truth)),
+                    Answer::Unknown | Answer::Words => None,
+                },
                 Node::Reading(name) => env.reading(name).cloned(),
-                Node::Limit(name) => env.limit(name).map(Value::Number),
+                Node::Limit(name) => env.limit(name).map(|limit| Value::Number(env.value(limit))),
+                Node::LimitStep(name) => env.limit(name).map(|limit| Value::Number(env.step(limit))),
                 Node::Tag(name) => env.source.tags.get(&**name).cloned().map(Value::Text),
                 Node::Field(field) => Some(Value::Text(field.of(env.source).to_owned())),
                 _ => None,
@@ -139,6 +179,12 @@ pub(crate) enum Node {
     Abs(Box<Node>),
     Least(Box<[Node]>),
     Greatest(Box<[Node]>),
+    /// A function over time.
+    Over(Span),
+    /// A limit beside a difference or a rate: the zero of its unit does not count.
+    LimitStep(Arc<str>),
+    /// As written; a number in the rule's unit once dimensions are known.
+    Quantity(Quantity),
 }
 
 /// Whose presence `has()` asks for.
@@ -280,6 +326,9 @@ impl Node {
             | Node::Limit(_)
             | Node::Tag(_)
             | Node::Field(_)
+            | Node::Over(_)
+            | Node::LimitStep(_)
+            | Node::Quantity(_)
             | Node::Has(_) => {}
         }
     }
@@ -297,7 +346,9 @@ impl fmt::Display for Node {
             Node::Text(t) => write!(f, "{t:?}"),
             Node::X => f.write_str("x"),
             Node::Reading(name) | Node::Has(Fact::Reading(name)) => self.has(f, "r", name),
-            Node::Limit(name) | Node::Has(Fact::Limit(name)) => self.has(f, "device.limits", name),
+            Node::Limit(name) | Node::LimitStep(name) | Node::Has(Fact::Limit(name)) => {
+                self.has(f, "device.limits", name)
+            }
             Node::Tag(name) | Node::Has(Fact::Tag(name)) => self.has(f, "source.tags", name),
             Node::Field(field) => {
                 let name = Field::ALL.iter().find(|(_, x)| x == field).map_or("", |(name, _)| name);
@@ -322,6 +373,12 @@ impl fmt::Display for Node {
                 list(f, nodes)?;
                 f.write_str(")")
             }
+            Node::Over(Span { over, reading, span_ms }) => {
+                let (dot, reading) = reading.as_ref().map_or(("x", ""), |name| ("r.", name));
+                write!(f, "{}({dot}{reading}", over.name())?;
+                if *span_ms > 0 { write!(f, ", {})", time_text(*span_ms)) } else { f.write_str(")") }
+            }
+            Node::Quantity(quantity) => write!(f, "{}", quantity.value),
         }
     }
 }

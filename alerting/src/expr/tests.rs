@@ -33,7 +33,14 @@ fn ask(text: &str, x: Option<Value>) -> (Tri, Option<TypeClash>) {
     let source = source();
     let battery = Battery(Value::Number(80.0));
     let limits = [("blue".into(), 3.0), ("red".into(), 4.5)];
-    let env = Env { source: &source, x: x.as_ref(), readings: &battery, limits: &limits, clash: Cell::new(None) };
+    let env = Env {
+        source: &source,
+        x: x.as_ref(),
+        readings: &battery,
+        limits: &limits,
+        time: InTime::NONE,
+        clash: Cell::new(None),
+    };
     (condition.eval(&env), env.clash.take())
 }
 
@@ -81,7 +88,7 @@ fn mistakes_are_named() {
     assert!(faults("source.colour == 'red'").contains("`source.colour`"));
     assert!(faults("x > 'high' + 1").contains("a text beside `+`"));
     assert!(faults("x + 1").contains("an expression that gives a number"));
-    assert!(faults("rate(x) > 1").contains("`rate`"));
+    assert!(faults("rate(x) > 1").contains("`rate` without a time"));
     assert!(faults("[1, 2].exists(n, n > x)").contains("a loop"));
     assert!(faults("x >").contains("expected a condition"));
     assert!(faults("").contains("nothing"));
@@ -125,7 +132,14 @@ fn evidence_names_every_value_that_was_used() {
     let source = source();
     let (x, battery) = (Value::Number(3.2), Battery(Value::Number(80.0)));
     let limits = [("blue".into(), 3.0)];
-    let env = Env { source: &source, x: Some(&x), readings: &battery, limits: &limits, clash: Cell::new(None) };
+    let env = Env {
+        source: &source,
+        x: Some(&x),
+        readings: &battery,
+        limits: &limits,
+        time: InTime::NONE,
+        clash: Cell::new(None),
+    };
     let values = condition.values(&env);
     let names: Vec<&str> = values.keys().map(String::as_str).collect();
     assert_eq!(names, ["device.limits.blue", "r.battery", "x"]);

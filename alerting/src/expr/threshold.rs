@@ -53,7 +53,7 @@ fn mirrored(op: Compare) -> Compare {
 fn sum(node: &Node) -> Option<(Option<&str>, f64)> {
     match node {
         Node::Num(n) => Some((None, *n)),
-        Node::Limit(name) => Some((Some(name), 0.0)),
+        Node::Limit(name) | Node::LimitStep(name) => Some((Some(name), 0.0)),
         Node::Negate(a) => match sum(a)? {
             (None, n) => Some((None, -n)),
             _ => None,

@@ -6,24 +6,42 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::Calendars;
-use super::fields::File;
-use crate::calendar::{Calendar, Span};
+use super::fields::{File, Map};
+use super::{Calendars, Holidays};
+use crate::calendar::{Calendar, Dates, Span};
 use crate::problem::shown;
 use crate::yaml::Node;
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl File<'_> {
+    /// Reads the named lists of holidays of one file into those of all.
+    pub fn holidays(&mut self, root: &Node, all: &mut Holidays) {
+        let crate::yaml::Kind::Map(entries) = &root.kind else { return };
+        let Some((_, node)) = entries.iter().find(|(key, _)| key.text == "holidays") else { return };
+        let Some(map) = self.map(node, "lists of dates by name, as cn-2026: [2026-10-01..2026-10-07]") else { return };
+        for (key, node) in map.entries() {
+            let dates = self.dates_of(Some(node));
+            match (all.entry(key.text.clone()), dates) {
+                (Entry::Occupied(known), _) => {
+                    let found = format!("the holidays {} a second time", shown(known.key()));
+                    self.problems.add(key.at, found, "another name");
+                }
+                (Entry::Vacant(free), Some(dates)) => drop(free.insert(dates)),
+                (Entry::Vacant(_), None) => {}
+            }
+        }
+    }
+
     /// Reads the calendars of one file into those of all.
-    pub fn calendars(&mut self, root: &Node, all: &mut Calendars) {
+    pub fn calendars(&mut self, root: &Node, holidays: &Holidays, all: &mut Calendars) {
         // What is wrong with the root is told when its rules are read.
         let crate::yaml::Kind::Map(entries) = &root.kind else { return };
         let Some((_, node)) = entries.iter().find(|(key, _)| key.text == "calendars") else { return };
         let Some(map) = self.map(node, "calendars by name, as night: {zone: ..., hours: [...]}") else { return };
         for (key, node) in map.entries() {
             let name: Arc<str> = key.text.as_str().into();
-            let calendar = self.calendar(&name, node);
+            let calendar = self.calendar(&name, node, holidays);
             match (all.entry(name), calendar) {
                 (Entry::Occupied(known), _) => {
                     let found = format!("the calendar {} a second time", shown(known.key()));
@@ -37,7 +55,7 @@ impl File<'_> {
         }
     }
 
-    fn calendar(&mut self, name: &Arc<str>, node: &Node) -> Option<Calendar> {
+    fn calendar(&mut self, name: &Arc<str>, node: &Node, known: &Holidays) -> Option<Calendar> {
         let mut map = self.map(node, "a mapping with `zone` and `hours`")?;
         let zone = self.required(&mut map, "zone").and_then(|node| self.zone(node));
         let hours = self.required(&mut map, "hours").and_then(|node| {
@@ -49,15 +67,55 @@ impl File<'_> {
             None => Some([true; 7]),
             Some(node) => self.days(node),
         };
-        let except = match map.take("except") {
-            None => Some(Vec::new()),
-            Some(node) => self.list(node, "a list of dates, as [2026-10-01..2026-10-07]").and_then(|items| {
-                let dates: Vec<Option<(Date, Date)>> = items.iter().map(|item| self.dates(item)).collect();
-                dates.into_iter().collect()
-            }),
-        };
+        let except = self.dates_of(map.take("except"));
+        let holidays = self.named_holidays(&mut map, known);
+        let also = self.dates_of(map.take("also"));
+        let terms = self.dates_of(map.take("terms"));
         self.nothing_left(map);
-        Some(Calendar { name: Arc::clone(name), zone: zone?, days: days?, hours: hours?, except: except? })
+        Some(Calendar {
+            name: Arc::clone(name),
+            zone: zone?,
+            days: days?,
+            hours: hours?,
+            except: except?,
+            holidays: holidays?,
+            also: also?,
+            terms: terms?,
+        })
+    }
+
+    /// The dates of one named list, or of several.
+    fn named_holidays(&mut self, map: &mut Map<'_>, known: &Holidays) -> Option<Vec<Dates>> {
+        let Some(node) = map.take("holidays") else { return Some(Vec::new()) };
+        let names = match &node.kind {
+            crate::yaml::Kind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut dates = Some(Vec::new());
+        for node in names {
+            let Some(name) = self.text(node) else {
+                dates = None;
+                continue;
+            };
+            match (known.get(name), &mut dates) {
+                (Some(found), Some(dates)) => dates.extend_from_slice(found),
+                (Some(_), None) => {}
+                (None, _) => {
+                    let expected = "a name under `holidays` of any rule file";
+                    self.problems.add(node.at, format!("the unknown holidays {}", shown(name)), expected);
+                    dates = None;
+                }
+            }
+        }
+        dates
+    }
+
+    /// A list of dates; none given is an empty one.
+    fn dates_of(&mut self, node: Option<&Node>) -> Option<Vec<Dates>> {
+        let Some(node) = node else { return Some(Vec::new()) };
+        let items = self.list(node, "a list of dates, as [2026-10-01..2026-10-07]")?;
+        let dates: Vec<Option<Dates>> = items.iter().map(|item| self.dates(item)).collect();
+        dates.into_iter().collect()
     }
 
     fn zone(&mut self, node: &Node) -> Option<TimeZone> {
@@ -94,7 +152,7 @@ impl File<'_> {
         span
     }
 
-    fn dates(&mut self, node: &Node) -> Option<(Date, Date)> {
+    fn dates(&mut self, node: &Node) -> Option<Dates> {
         let text = self.text(node)?;
         let (first, last) = text.split_once("..").unwrap_or((text, text));
         let dates = first.trim().parse::<Date>().ok().zip(last.trim().parse::<Date>().ok());

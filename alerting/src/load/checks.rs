@@ -18,7 +18,7 @@ pub(super) fn overlap(problems: &mut Problems, level: &LevelRule, at: Pos) {
     let both_hold = up.offset == down.offset && up.inclusive && down.inclusive;
     if up.direction == down.direction || crossed || both_hold {
         let found = format!("a clear ({}) that overlaps the raise ({})", clear.text(), level.raise.text());
-        problems.add(at, found, "a clear on the other side of the raise");
+        problems.add_as("levels-overlap", at, found, "a clear on the other side of the raise");
     }
 }
 
@@ -36,7 +36,7 @@ pub(super) fn rising(problems: &mut Problems, levels: &[(LevelRule, Pos)]) {
         let waits_longer = high.offset == low.offset && higher.wait > lower.wait;
         if same_base && falls && !waits_longer {
             let found = format!("{} no farther than {}", higher.level.as_str(), lower.level.as_str());
-            problems.add(*at, found, "levels that rise");
+            problems.add_as("levels-fall", *at, found, "levels that rise");
         }
     }
 }

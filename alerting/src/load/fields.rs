@@ -1,6 +1,8 @@
 //! The pieces that every part of a rule file is made of.
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
+use model::Unit;
 use model::alarm::Title;
 
 use crate::expr::{Condition, Names};
@@ -8,12 +10,12 @@ use crate::problem::{Pos, Problems, shown};
 use crate::yaml::{self, Kind, Node, Style};
 
 /// A file under reading. Each method answers `None` when it has told a problem.
-pub(super) struct File<'p> {
+pub(crate) struct File<'p> {
     pub problems: &'p mut Problems,
 }
 
 /// A mapping whose keys are taken out one after another; what is left is unknown.
-pub(super) struct Map<'n> {
+pub(crate) struct Map<'n> {
     pub at: Pos,
     entries: Vec<(&'n yaml::Key, &'n Node)>,
     known: Vec<&'static str>,
@@ -24,6 +26,11 @@ impl<'n> Map<'n> {
         self.known.push(key);
         let at = self.entries.iter().position(|(k, _)| k.text == key)?;
         Some(self.entries.swap_remove(at).1)
+    }
+
+    /// Whether a key is there, not yet taken out.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(k, _)| k.text == key)
     }
 
     pub fn entries(&self) -> impl Iterator<Item = &(&'n yaml::Key, &'n Node)> {
@@ -68,7 +75,12 @@ impl File<'_> {
     pub fn required<'n>(&mut self, map: &mut Map<'n>, key: &'static str) -> Option<&'n Node> {
         let found = map.take(key);
         if found.is_none() {
-            self.problems.add(map.at, format!("no `{key}`"), format!("`{key}: ...`"));
+            let code = match key {
+                "owner" => "no-owner",
+                "action" => "no-action",
+                _ => "file",
+            };
+            self.problems.add_as(code, map.at, format!("no `{key}`"), format!("`{key}: ...`"));
         }
         found
     }
@@ -97,11 +109,16 @@ impl File<'_> {
     }
 
     pub fn condition(&mut self, node: &Node, names: Names) -> Option<Condition> {
+        self.condition_in(node, names, None)
+    }
+
+    /// A condition whose numbers are in a unit.
+    pub fn condition_in(&mut self, node: &Node, names: Names, unit: Option<&'static Unit>) -> Option<Condition> {
         let Kind::Scalar(scalar) = &node.kind else {
             self.problems.add(node.at, node.shown(), "a condition, as x >= 3");
             return None;
         };
-        let faults = match Condition::compile(&scalar.text, names) {
+        let faults = match Condition::compile_in(&scalar.text, names, unit) {
             Ok(condition) => return Some(condition),
             Err(faults) => faults,
         };
@@ -118,6 +135,16 @@ impl File<'_> {
             self.problems.add(at, fault.found, fault.expected);
         }
         None
+    }
+
+    /// A day.
+    pub fn date(&mut self, node: &Node) -> Option<Date> {
+        let text = self.text(node)?;
+        let date = text.parse::<Date>().ok();
+        if date.is_none() {
+            self.problems.add(node.at, shown(text), "a date, as 2027-05-01");
+        }
+        date
     }
 
     /// A time; none given is none waited.
@@ -140,7 +167,7 @@ impl File<'_> {
 }
 
 /// `30s`, `5m`, `2h`, `1d`.
-pub(super) fn duration_of(text: &str) -> Option<SignedDuration> {
+pub(crate) fn duration_of(text: &str) -> Option<SignedDuration> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit_s = match &text[split..] {
         "s" => 1,

@@ -2,8 +2,11 @@
 
 mod calendars;
 mod checks;
-mod fields;
+mod composite;
+pub(crate) mod fields;
+mod relations;
 mod rules;
+mod select;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use std::sync::Arc;
 use model::RuleId;
 use sha2::{Digest, Sha256};
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Dates};
 use crate::problem::{Pos, Problem, Problems, shown};
 use crate::rule::{Rule, Trigger};
 use crate::yaml::{self, Kind, Node};
@@ -24,6 +27,8 @@ const MAX_RULES: usize = 10_000;
 
 /// The calendars of all files, by name; a rule may use one of another file.
 type Calendars = HashMap<Arc<str>, Arc<Calendar>>;
+/// The named lists of holidays of all files.
+type Holidays = HashMap<String, Vec<Dates>>;
 
 /// Reads all files; either every rule is good, or all that is wrong is told, in the order of files and lines.
 pub(crate) fn load(files: &[(String, String)]) -> Result<Vec<Rule>, Vec<Problem>> {
@@ -42,10 +47,15 @@ pub(crate) fn load(files: &[(String, String)]) -> Result<Vec<Rule>, Vec<Problem>
             (problems, root)
         })
         .collect();
-    let mut calendars = Calendars::new();
+    let (mut holidays, mut calendars) = (Holidays::new(), Calendars::new());
     for (problems, root) in &mut parsed {
         if let Some(root) = root {
-            File { problems }.calendars(root, &mut calendars);
+            File { problems }.holidays(root, &mut holidays);
+        }
+    }
+    for (problems, root) in &mut parsed {
+        if let Some(root) = root {
+            File { problems }.calendars(root, &holidays, &mut calendars);
         }
     }
     let mut rules: Vec<Rule> = Vec::new();
@@ -56,7 +66,8 @@ pub(crate) fn load(files: &[(String, String)]) -> Result<Vec<Rule>, Vec<Problem>
         for (rule, at) in found {
             if let Some((file, line)) = first.get(&rule.id) {
                 let expected = format!("another id (it is in {file}:{line})");
-                problems.add(at, format!("the rule {} a second time", shown(rule.id.as_str())), expected);
+                let found = format!("the rule {} a second time", shown(rule.id.as_str()));
+                problems.add_as("same-id", at, found, expected);
                 continue;
             }
             if rules.len() == MAX_RULES {
@@ -66,6 +77,12 @@ pub(crate) fn load(files: &[(String, String)]) -> Result<Vec<Rule>, Vec<Problem>
             first.insert(rule.id.clone(), (Arc::clone(problems.file()), at.line));
             rules.push(rule);
         }
+    }
+    // While a rule cannot be read, it cannot be said which ones are missing.
+    if parsed.iter().all(|(problems, _)| problems.is_empty()) {
+        let problems = &mut parsed.iter_mut().map(|(problems, _)| problems).collect::<Vec<_>>();
+        relations::check(&rules, problems);
+        composite::check(&rules, problems);
     }
     let told: Vec<Problem> = parsed.into_iter().flat_map(|(problems, _)| problems.into_list()).collect();
     if told.is_empty() { Ok(rules) } else { Err(told) }
@@ -79,14 +96,21 @@ impl File<'_> {
             Some(node) => self.problems.add(node.at, node.shown(), "version 1"),
             None => self.problems.add(map.at, "no `version`", "`version: 1`"),
         }
-        let has_calendars = map.take("calendars").is_some();
+        let has_calendars = map.take("calendars").is_some() | map.take("holidays").is_some();
         let list = map.take("rules");
         self.nothing_left(map);
         match list {
             Some(Node { kind: Kind::List(items), .. }) => {
-                items.iter().filter_map(|item| Some((self.rule(item, calendars)?, item.at))).collect()
+                let mut rules = Vec::new();
+                for item in items {
+                    if self.problems.is_full() {
+                        break;
+                    }
+                    rules.extend(self.rule(item, calendars).map(|rule| (rule, item.at)));
+                }
+                rules
             }
-            // A file of calendars alone is good.
+            // A file of calendars or holidays alone is good.
             None if has_calendars => Vec::new(),
             other => {
                 let at = other.map_or(root.at, |node| node.at);
@@ -103,7 +127,7 @@ fn version_of(rule: &Rule) -> Arc<str> {
     let mut text = format!(
         "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} ",
         rule.hazard.as_str(),
-        select.class,
+        select.classes.first(),
         select.kind,
         rule.hold,
         rule.max_gap,
@@ -112,9 +136,26 @@ fn version_of(rule: &Rule) -> Arc<str> {
         select.condition.as_ref().map(|condition| condition.meaning()),
     );
     if let Some(calendar) = &rule.only {
-        let Calendar { name: _, zone, days, hours, except } = &**calendar;
+        let Calendar { name: _, zone, days, hours, except, holidays, also, terms } = &**calendar;
         text += &format!("{:?} {days:?} {hours:?} {except:?} ", zone.iana_name());
+        for (key, dates) in [("holidays", holidays), ("also", also), ("terms", terms)] {
+            if !dates.is_empty() {
+                text += &format!("{key} {dates:?} ");
+            }
+        }
     }
+    // What a rule leaves to its default leaves no mark, so that older rules keep their versions.
+    let mut mark = |set: bool, what: String| text += if set { &what } else { "" };
+    mark(select.classes.len() > 1, format!("classes {:?} ", select.classes));
+    mark(!select.owners.is_empty(), format!("owners {:?} ", select.owners));
+    mark(!select.grids.is_empty(), format!("grids {:?} ", select.grids));
+    mark(!select.sites.is_empty(), format!("sites {:?} ", select.sites));
+    mark(!select.tags.is_empty(), format!("tags {:?} ", select.tags));
+    mark(rule.min_samples != 1, format!("samples {} ", rule.min_samples));
+    mark(rule.good_only, "good ".to_owned());
+    mark(!rule.startup_grace.is_zero(), format!("grace {:?} ", rule.startup_grace));
+    mark(rule.chatter.is_some(), format!("{:?} ", rule.chatter));
+    mark(rule.unit.is_some(), format!("unit {:?} ", rule.unit.map(|unit| unit.name)));
     match &rule.trigger {
         Trigger::Reading { reading, levels } => {
             text += reading;
@@ -128,6 +169,10 @@ fn version_of(rule: &Rule) -> Arc<str> {
         Trigger::Absent { reading, after, level, wait } => {
             text += &format!("absent {reading} {after:?} {} {wait:?}", level.as_str());
         }
+        Trigger::Composite(composite) => text += &composite.meaning(),
+    }
+    for cause in &rule.inhibited_by {
+        text += &format!(" inhibited by {} {}", cause.rule, cause.relation);
     }
     let digest = Sha256::digest(text.as_bytes());
     digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()

@@ -3,35 +3,51 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use model::alarm::Title;
-use model::{Hazard, Kind as SourceKind, Level, RuleId, SourceState};
+use model::{Hazard, Level, RuleId, Unit};
 
 use super::fields::{File, Map, duration_of};
-use super::{Calendars, checks, version_of};
-use crate::expr::Names;
+use super::select::{On, What};
+use super::{Calendars, checks, composite, version_of};
+use crate::engine::MAX_SHELF;
+use crate::expr::{Condition, Names, Span};
 use crate::problem::{Pos, shown};
-use crate::rule::{After, LevelRule, OnMissing, Retained, Rule, Select, Trigger};
+use crate::rule::{After, Chatter, LevelRule, OnMissing, Retained, Rule, RuleStatus, Trigger};
 use crate::yaml::Node;
 
 /// The longest id; alarm ids are made of it and the source's.
 const MAX_ID_CHARS: usize = 60;
 /// The most report intervals a reading may be away.
 const MAX_INTERVALS: u32 = 10_000;
+/// The most samples or raises that a rule may ask for.
+const MAX_COUNT: u32 = 1_000;
 
 impl File<'_> {
     /// Reads everything of it, so that every problem is told, before anything missing ends it.
     pub fn rule(&mut self, node: &Node, calendars: &Calendars) -> Option<Rule> {
         let mut map = self.map(node, "a rule")?;
         let id = self.required(&mut map, "id").and_then(|node| self.id(node));
+        let status = map
+            .take("status")
+            .map(|node| self.one_of(node, RuleStatus::ALL.iter().map(|status| (status.as_str(), *status))));
         let title = self.required(&mut map, "title").and_then(|node| self.title(node));
         let hazard = self
             .required(&mut map, "hazard")
             .and_then(|node| self.one_of(node, Hazard::ALL.iter().map(|hazard| (hazard.as_str(), *hazard))));
         let about = self.required(&mut map, "about").and_then(|node| self.about(node));
-        let on = self.required(&mut map, "on").and_then(|node| self.on(node));
+        let several = composite::KEYS.iter().any(|key| map.has(key));
+        let on = self.required(&mut map, "on").and_then(|node| self.on(node, several));
         let hold = self.duration(map.take("hold"));
         let max_gap = map.take("max_gap").map(|node| self.duration(Some(node)));
         let on_missing = map.take("on_missing").map(|node| {
+            if several {
+                self.problems.add(
+                    node.at,
+                    "`on_missing` beside parts",
+                    "no such key: what is unknown counts for nothing",
+                );
+            }
             let words = [("hold", OnMissing::Hold), ("clear", OnMissing::Clear), ("raise", OnMissing::Raise)];
             self.one_of(node, words)
         });
@@ -39,25 +55,42 @@ impl File<'_> {
             .take("retained")
             .map(|node| self.one_of(node, [("ignored", Retained::Ignored), ("state", Retained::State)]));
         let only = map.take("only").map(|node| self.only(node, calendars));
-        let trigger = self.trigger(&mut map, on.as_ref());
+        let inhibited_by = self.inhibitors(map.take("inhibited_by"));
+        let trigger = if several { self.composite(&mut map) } else { self.trigger(&mut map, on.as_ref()) };
+        let min_samples = map.take("min_samples").map(|node| self.count(node));
+        let quality = map.take("quality").map(|node| self.one_of(node, [("good", true), ("usable", false)]));
+        let startup_grace = self.duration(map.take("startup_grace"));
+        let chatter = map.take("chatter_limit").map(|node| self.chatter(node));
         self.nothing_left(map);
-        let (on, trigger, (owner, action)) = (on?, trigger?, about?);
+        let (on, trigger, about) = (on?, trigger?, about?);
         let mut rule = Rule {
             id: id?,
+            at: node.at,
+            status: status.unwrap_or(Some(RuleStatus::default()))?,
             version: "".into(),
             file: Arc::clone(self.problems.file()),
             title: title?,
-            action,
-            owner,
+            action: about.action,
+            owner: about.owner,
+            author: about.author,
+            rationale: about.rationale,
+            review: about.review,
             hazard: hazard?,
             select: on.select,
             listens: listens(&trigger),
+            unit: on.unit,
+            spans: spans(&trigger),
+            min_samples: min_samples.unwrap_or(Some(1))?,
+            good_only: quality.unwrap_or(Some(false))?,
+            startup_grace: startup_grace?,
+            chatter: chatter.map_or(Some(None), |chatter| chatter.map(Some))?,
             trigger,
             hold: hold?,
             max_gap: max_gap.map_or(Some(None), |gap| gap.map(Some))?,
             on_missing: on_missing.unwrap_or(Some(OnMissing::default()))?,
             retained: retained.unwrap_or(Some(Retained::default()))?,
             only: only.map_or(Some(None), |only| only.map(Some))?,
+            inhibited_by: inhibited_by?,
         };
         rule.version = version_of(&rule);
         Some(rule)
@@ -75,47 +108,49 @@ impl File<'_> {
         Some(RuleId::new(text))
     }
 
+    fn count(&mut self, node: &Node) -> Option<u32> {
+        let text = self.text(node)?;
+        let count = text.parse().ok().filter(|count| (1..=MAX_COUNT).contains(count));
+        if count.is_none() {
+            self.problems.add(node.at, shown(text), format!("a number from 1 to {MAX_COUNT}"));
+        }
+        count
+    }
+
+    fn chatter(&mut self, node: &Node) -> Option<Chatter> {
+        const FORM: &str = "a mapping, as {count: 5, per: 1h, then: shelve 8h}";
+        let mut map = self.map(node, FORM)?;
+        let count = self.required(&mut map, "count").and_then(|node| self.count(node));
+        let per = self.required(&mut map, "per").and_then(|node| self.duration(Some(node)));
+        let then = self.required(&mut map, "then").and_then(|node| {
+            let text = self.text(node)?;
+            let time = text.strip_prefix("shelve ").and_then(|time| duration_of(time.trim()));
+            let time = time.filter(|time| !time.is_zero() && *time <= MAX_SHELF);
+            if time.is_none() {
+                self.problems.add(node.at, shown(text), "shelve and a time of at most 8h, as shelve 30m");
+            }
+            time
+        });
+        self.nothing_left(map);
+        Some(Chatter { count: count?, per: per?, shelve: then? })
+    }
+
     /// Without an owner and an action there is no alarm: that is what ISA-18.2 calls one.
-    fn about(&mut self, node: &Node) -> Option<(String, Title)> {
+    fn about(&mut self, node: &Node) -> Option<About> {
         let mut map = self.map(node, "a mapping with `owner` and `action`")?;
         let owner = self.required(&mut map, "owner").and_then(|node| self.text(node));
         let action = self.required(&mut map, "action").and_then(|node| self.title(node));
-        map.take("rationale");
-        map.take("review");
+        let author = map.take("author").map(|node| self.text(node));
+        let rationale = map.take("rationale").map(|node| self.text(node));
+        let review = map.take("review").map(|node| self.date(node));
         self.nothing_left(map);
-        Some((owner?.to_owned(), action?))
-    }
-
-    fn on(&mut self, node: &Node) -> Option<On> {
-        let mut map = self.map(node, "a mapping with `class` and `reading` or `state`")?;
-        let class = map.take("class").map(|node| self.text(node));
-        let kind = map
-            .take("kind")
-            .map(|node| self.one_of(node, [("camera", SourceKind::Camera), ("sensor", SourceKind::Sensor)]));
-        let condition = map.take("where").map(|node| self.condition(node, Names::SourceOnly));
-        let what = match (map.take("reading"), map.take("state")) {
-            (Some(reading), None) => self.text(reading).map(|name| What::Reading(name.into())),
-            (None, Some(states)) => self.states(states).map(What::States),
-            _ => {
-                self.problems.add(node.at, "not one of `reading` and `state`", "one of them");
-                None
-            }
-        };
-        self.nothing_left(map);
-        let class = class.map_or(Some(None), |class| class.map(Some))?;
-        let select = Select {
-            class: class.filter(|class| *class != "*").map(str::to_owned),
-            kind: kind.map_or(Some(None), |kind| kind.map(Some))?,
-            condition: condition.map_or(Some(None), |condition| condition.map(Some))?,
-        };
-        Some(On { select, what: what? })
-    }
-
-    fn states(&mut self, node: &Node) -> Option<Vec<SourceState>> {
-        let items = self.list(node, "a list of states, as [offline, silent]")?;
-        let known = || SourceState::ALL.iter().map(|state| (state.as_str(), *state));
-        let found: Vec<Option<SourceState>> = items.iter().map(|item| self.one_of(item, known())).collect();
-        found.into_iter().collect()
+        Some(About {
+            owner: owner?.to_owned(),
+            action: action?,
+            author: author.map_or(Some(None), |text| text.map(|text| Some(text.to_owned())))?,
+            rationale: rationale.map_or(Some(None), |text| text.map(|text| Some(text.to_owned())))?,
+            review: review.map_or(Some(None), |date| date.map(Some))?,
+        })
     }
 
     fn only(&mut self, node: &Node, calendars: &Calendars) -> Option<Arc<crate::calendar::Calendar>> {
@@ -146,6 +181,8 @@ impl File<'_> {
                 return Some(Trigger::State { states: states.clone(), level: level?, wait: wait? });
             }
             What::Reading(reading) => Arc::clone(reading),
+            // A rule over several sources is read elsewhere.
+            What::Anchor => return None,
         };
         if let Some(absent) = absent {
             self.refuse([("levels", levels), ("raise", raise), ("clear", clear)], "`absent`");
@@ -155,7 +192,7 @@ impl File<'_> {
         if let Some(levels) = levels {
             self.refuse([("level", level), ("raise", raise), ("clear", clear)], "`levels`");
             // What is wrong with the levels is told beside what is wrong with the wait.
-            let levels = self.levels(levels, wait.unwrap_or_default());
+            let levels = self.levels(levels, wait.unwrap_or_default(), on?.unit);
             return wait.and(levels).map(|levels| Trigger::Reading { reading, levels });
         }
         let Some(raise) = raise else {
@@ -163,7 +200,7 @@ impl File<'_> {
             return None;
         };
         let level = self.level(level, at);
-        let made = self.level_rule(raise, clear, level?, wait?)?;
+        let made = self.level_rule(raise, clear, level?, wait?, on?.unit, raise.at)?;
         checks::overlap(self.problems, &made, raise.at);
         Some(Trigger::Reading { reading, levels: vec![made] })
     }
@@ -176,7 +213,7 @@ impl File<'_> {
         }
     }
 
-    fn level(&mut self, node: Option<&Node>, at: Pos) -> Option<Level> {
+    pub fn level(&mut self, node: Option<&Node>, at: Pos) -> Option<Level> {
         let Some(node) = node else {
             self.problems.add(at, "no `level`", "the level of the alarm");
             return None;
@@ -197,13 +234,13 @@ impl File<'_> {
         after
     }
 
-    fn levels(&mut self, node: &Node, default: SignedDuration) -> Option<Vec<LevelRule>> {
+    fn levels(&mut self, node: &Node, default: SignedDuration, unit: Option<&'static Unit>) -> Option<Vec<LevelRule>> {
         let mut map = self.map(node, "levels, as blue: {raise: ..., clear: ...}")?;
         let mut levels = Vec::new();
         let mut whole = true;
         for level in Level::ALL {
             let Some(node) = map.take(level.as_str()) else { continue };
-            let made = self.level_of(node, level, default);
+            let made = self.level_of(node, level, default, unit);
             whole &= made.is_some();
             levels.extend(made.map(|made| (made, node.at)));
         }
@@ -219,7 +256,13 @@ impl File<'_> {
         whole.then(|| levels.into_iter().map(|(level, _)| level).collect())
     }
 
-    fn level_of(&mut self, node: &Node, level: Level, default: SignedDuration) -> Option<LevelRule> {
+    fn level_of(
+        &mut self,
+        node: &Node,
+        level: Level,
+        default: SignedDuration,
+        unit: Option<&'static Unit>,
+    ) -> Option<LevelRule> {
         let mut map = self.map(node, "a mapping with `raise` and perhaps `clear` and `for`")?;
         let raise = self.required(&mut map, "raise");
         let clear = map.take("clear");
@@ -228,7 +271,7 @@ impl File<'_> {
             given => self.duration(given),
         };
         self.nothing_left(map);
-        self.level_rule(raise?, clear, level, wait?)
+        self.level_rule(raise?, clear, level, wait?, unit, node.at)
     }
 
     fn level_rule(
@@ -237,10 +280,12 @@ impl File<'_> {
         clear: Option<&Node>,
         level: Level,
         wait: SignedDuration,
+        unit: Option<&'static Unit>,
+        at: Pos,
     ) -> Option<LevelRule> {
-        let raise = self.condition(raise, Names::All);
+        let raise = self.condition_in(raise, Names::All, unit);
         let clear = match clear {
-            Some(clear) => self.condition(clear, Names::All).map(Some),
+            Some(clear) => self.condition_in(clear, Names::All, unit).map(Some),
             None => Some(None),
         };
         let (raise, clear) = (raise?, clear?);
@@ -250,18 +295,18 @@ impl File<'_> {
                 limits.push(Arc::clone(limit));
             }
         }
-        Some(LevelRule { level, raise, clear, wait, limits })
+        let sees_absence = raise.sees_absence() || clear.as_ref().is_some_and(Condition::sees_absence);
+        Some(LevelRule { level, raise, clear, wait, limits, sees_absence, at })
     }
 }
 
-struct On {
-    select: Select,
-    what: What,
-}
-
-enum What {
-    Reading(Arc<str>),
-    States(Vec<SourceState>),
+/// What people are told of the rule itself.
+struct About {
+    owner: String,
+    action: Title,
+    author: Option<String>,
+    rationale: Option<String>,
+    review: Option<Date>,
 }
 
 fn listens(trigger: &Trigger) -> Vec<Arc<str>> {
@@ -277,6 +322,22 @@ fn listens(trigger: &Trigger) -> Vec<Arc<str>> {
             names
         }
         Trigger::Absent { reading, .. } => vec![Arc::clone(reading)],
-        Trigger::State { .. } => Vec::new(),
+        // What a composite's parts listen to is known at their own sources.
+        Trigger::State { .. } | Trigger::Composite(_) => Vec::new(),
     }
+}
+
+/// The functions over time, each once, with the readings that they are about.
+fn spans(trigger: &Trigger) -> Vec<(Arc<str>, Span)> {
+    let Trigger::Reading { reading, levels } = trigger else { return Vec::new() };
+    let mut spans: Vec<(Arc<str>, Span)> = Vec::new();
+    let conditions = levels.iter().flat_map(|level| [Some(&level.raise), level.clear.as_ref()]).flatten();
+    for span in conditions.flat_map(Condition::spans) {
+        let of = Arc::clone(span.reading.as_ref().unwrap_or(reading));
+        if !spans.iter().any(|(known, other)| *known == of && other.over == span.over && other.span_ms == span.span_ms)
+        {
+            spans.push((of, span.clone()));
+        }
+    }
+    spans
 }

@@ -1,4 +1,4 @@
-//! Audit, rules, dead letters, users and tokens.
+//! Audit, dead letters, users and tokens.
 
 use std::sync::Arc;
 
@@ -98,13 +98,6 @@ fn sees_row(state: &AppState, caller: &Caller, row: &LogEntry) -> bool {
     }
     let LogBody::Audit(audit) = &row.body else { return false };
     state.feed.sources().get(audit.subject.as_str()).is_some_and(|source| caller.sees(source))
-}
-
-/// The rules in force, with their state.
-#[utoipa::path(get, path = "/api/v1/rules", tag = "rules", responses(
-    (status = 200, description = "`items`: one object a rule"), (status = 401, body = ErrorBody)))]
-pub async fn rules(State(state): State<Arc<AppState>>, _caller: Caller) -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "items": (state.rules)() }))
 }
 
 /// Which dead letters.

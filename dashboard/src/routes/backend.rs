@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use model::{Kind, Right};
-use serde::{Deserialize, Serialize};
+use model::pull::BACKEND;
+use model::status::Backend;
+use model::{BackendChoice, Kind, Right};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::source_for;
@@ -13,41 +15,6 @@ use super::sources::{SourceView, view};
 use crate::access::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::state::AppState;
-
-/// The tag in the registry; `ingest` reads it.
-const TAG: &str = "backend";
-
-/// What a camera is to be read with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BackendChoice {
-    /// The hub's own session, and FFmpeg when that cannot take the camera.
-    Auto,
-    /// The hub's own session and nothing else.
-    Retina,
-    /// FFmpeg and nothing else.
-    Ffmpeg,
-}
-
-impl BackendChoice {
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "auto" => Some(BackendChoice::Auto),
-            "retina" => Some(BackendChoice::Retina),
-            "ffmpeg" => Some(BackendChoice::Ffmpeg),
-            _ => None,
-        }
-    }
-
-    /// The tag's value; none for no tag.
-    fn tag(self) -> Option<&'static str> {
-        match self {
-            BackendChoice::Auto => None,
-            BackendChoice::Retina => Some("retina"),
-            BackendChoice::Ffmpeg => Some("ffmpeg"),
-        }
-    }
-}
 
 /// What a camera is to be read with.
 #[derive(Deserialize, ToSchema)]
@@ -76,13 +43,10 @@ pub async fn choose(
     if source.kind != Kind::Camera {
         return Err(ApiError::bad_request(format!("{id} is a sensor; only a camera has a back-end")));
     }
-    let Some(choice) = BackendChoice::parse(&given.backend) else {
-        let found = given.backend;
-        return Err(ApiError::bad_request(format!("backend: found {found:?}, expected auto, retina or ffmpeg")));
-    };
-    let from = source.tags.get(TAG).map_or("auto", String::as_str);
+    let choice = BackendChoice::parse(&given.backend).map_err(|problem| ApiError::bad_request(problem.to_string()))?;
+    let from = source.tags.get(BACKEND).map_or("auto", String::as_str);
     let detail = serde_json::json!({ "from": from, "to": choice });
     state.audit(caller.actor(), "source.backend", &id, None, detail).await?;
-    let source = state.storage.registry().set_tag(&id, TAG, choice.tag()).await?;
+    let source = state.storage.registry().set_tag(&id, BACKEND, choice.only().map(Backend::as_str)).await?;
     Ok(Json(view(&state, &source)))
 }

@@ -145,7 +145,7 @@ async fn load(state: &AppState, caller: &Caller, id: &str) -> Result<IncidentVie
         .into_iter()
         .filter_map(|entry| match entry.body {
             LogBody::Incident(transition) => Some(transition),
-            LogBody::Alarm(_) | LogBody::Audit(_) => None,
+            LogBody::Alarm(_) | LogBody::Shadow(_) | LogBody::Flood(_) | LogBody::Rule(_) | LogBody::Audit(_) => None,
         })
         .collect();
     let mut incident = transitions.first().and_then(Incident::begin).ok_or_else(|| ApiError::not_found("incident"))?;

@@ -6,11 +6,15 @@ pub mod backend;
 pub mod connections;
 pub mod emergency;
 pub mod incidents;
+pub mod kpis;
 pub mod observations;
 pub mod outages;
+pub mod outbox;
 pub mod rates;
+pub mod rules;
 pub mod session;
 pub mod sources;
+pub mod telling;
 pub mod town;
 
 use model::GridId;

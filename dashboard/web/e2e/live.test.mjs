@@ -135,6 +135,20 @@ test('the hub is killed: the bar says so, the picture ages; it comes back and al
     await bar.waitFor();
     await bar.getByText(/画面数据停留在 \d\d:\d\d:\d\d/).waitFor();
     await tile.getByText(/秒前的画面/).waitFor();
+    // Read out once: what the alert says stays, while the seconds beside it run.
+    const seconds = bar.locator('..').getByText(/^已 \d\d:\d\d$/);
+    const before = await seconds.textContent();
+    const changes = await bar.evaluate(
+      (alert) =>
+        new Promise((resolve) => {
+          let seen = 0;
+          const observer = new MutationObserver((records) => (seen += records.length));
+          observer.observe(alert, { subtree: true, childList: true, characterData: true });
+          setTimeout(() => resolve(seen), 3_000);
+        }),
+    );
+    assert.equal(changes, 0, 'the alert is not read out again');
+    assert.notEqual(await seconds.textContent(), before, 'the seconds run');
     await here.hub.start();
     await bar.waitFor({ state: 'detached', timeout: 60_000 });
     await until(async () => (await tile.getAttribute('data-fresh')) === 'live', 'the picture to be live again', 60_000);

@@ -25,6 +25,7 @@ const ROUTES = {
   sources: () => '/sources',
   source: () => `/sources/${encodeURIComponent(camera.id)}`,
   rules: () => '/rules',
+  kpis: () => '/kpis',
   'dead-letters': () => '/dead-letters',
   admin: () => '/admin',
   audit: () => '/audit',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hold } from '../src/queue/hold.ts';
-import { byUrgency, grouped } from '../src/queue/order.ts';
+import { byUrgency, grouped, inFlood, topCauses } from '../src/queue/order.ts';
 
 const incident = (id, level, minute, more = {}) => ({
   id,
@@ -53,4 +53,16 @@ test('under pointer or focus no row moves: what is new waits, what ended stays',
 
 test('an empty list has nothing to hold', () => {
   assert.deepEqual(hold([], ['a'], true), { shown: ['a'], waiting: [] });
+});
+
+test('in a flood red and orange are never inside a group', () => {
+  const { open, groups } = inFlood([incident('a', 'blue', 1), incident('b', 'red', 2), incident('c', 'yellow', 3), incident('d', 'orange', 4)]);
+  assert.deepEqual(open.map(({ id }) => id), ['b', 'd']);
+  assert.deepEqual(groups.map(({ incidents }) => incidents.map(({ id }) => id)), [['c', 'a']]);
+});
+
+test('a group says what it is mostly about', () => {
+  const of = (title) => ({ title });
+  const causes = topCauses([of('door'), of('smoke'), of('smoke'), of('heat')], ({ title }) => title);
+  assert.deepEqual(causes, [{ text: 'smoke', count: 2 }, { text: 'door', count: 1 }]);
 });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { en } from '../src/i18n/en/index.ts';
 import { zh } from '../src/i18n/zh/index.ts';
-import { backendsNow, bitrateText, chosenBackend, gopIsLong, gopSeconds } from '../src/screens/sources/facts.ts';
+import { backendsNow, bitrateText, chosenBackend, clockOf, gopIsLong, gopSeconds } from '../src/screens/sources/facts.ts';
 import { causeText, reasonTexts } from '../src/screens/sources/outage.ts';
 import { nested, rateText, worstFirst } from '../src/screens/sources/rates.ts';
 import { needsAttention } from '../src/screens/sources/rows.ts';
@@ -113,4 +113,15 @@ test('a group says its guess and its commonest reasons in words', () => {
   assert.equal(say({ type: 'owner', owner: 'police' }), `network or platform of ${en.common.owner.police}`);
   const told = reasonTexts({ reasons: { connect_refused: 2, silent: 1, connect_timeout: 8, strange: 1 } }, en);
   assert.deepEqual(told.map(({ text, count }) => `${text} ${count}`), ['connecting timed out 8', 'the camera refuses connections 2', `${en.common.sourceState.silent} 1`, 'strange 1']);
+});
+
+test('a clock is right within half a second, wrong beyond two, and unknown is neither', () => {
+  const of = (clock_offset_ms) => clockOf({ clock_offset_ms });
+  assert.deepEqual(of(-320), { is: 'right', ms: 320, off: false });
+  assert.deepEqual(of(0), { is: 'right', ms: 0, off: false });
+  assert.deepEqual(of(1900), { is: 'ahead', ms: 1900, off: false });
+  assert.deepEqual(of(-7_200_400), { is: 'behind', ms: 7_200_400, off: true });
+  assert.equal(of(undefined), undefined);
+  assert.equal(of(null), undefined);
+  assert.equal(clockOf(undefined), undefined);
 });

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use model::BackendChoice;
 use model::status::{Backend, Hint, Transport};
 
 use super::failure::{Failure, Phase, Reason};
@@ -12,16 +13,6 @@ use super::frames::Way;
 /// Tries of FFmpeg in a row that brought no picture, after which the usual session has its turn again: the camera may have
 /// been mended or replaced.
 const FFMPEG_TRIES: u32 = 3;
-
-/// Which back-end a camera's tag `backend` asks for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum BackendWish {
-    /// The usual session, and FFmpeg when that fails in ways that FFmpeg may take.
-    #[default]
-    Auto,
-    /// This one and no other.
-    Only(Backend),
-}
 
 /// How one session is to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,11 +58,11 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    pub(crate) fn next(&self, backend: BackendWish, transport: Transport, now: Duration) -> Attempt {
-        let (chosen, may_stand_in) = match backend {
-            BackendWish::Only(backend) => (backend, false),
-            BackendWish::Auto if self.ffmpeg.is_some() => (Backend::Ffmpeg, true),
-            BackendWish::Auto => (Backend::Retina, false),
+    pub(crate) fn next(&self, backend: BackendChoice, transport: Transport, now: Duration) -> Attempt {
+        let (chosen, may_stand_in) = match backend.only() {
+            Some(only) => (only, false),
+            None if self.ffmpeg.is_some() => (Backend::Ffmpeg, true),
+            None => (Backend::Retina, false),
         };
         let given_up = transport == Transport::Udp && self.tcp_until.is_some_and(|until| now < until);
         let transport = if given_up { Transport::Tcp } else { transport };
@@ -119,6 +110,8 @@ impl Attempts {
 pub(crate) fn ffmpeg_may_take(failure: &Failure) -> bool {
     match failure.reason {
         Reason::BadDescription | Reason::ProtocolError | Reason::StreamErrors => true,
+        // The library's own defects, met over what the camera sends; before that it is the hub's.
+        Reason::Internal => failure.phase != Phase::Connect,
         // A camera that dislikes how it was asked; others are asked differently.
         Reason::Refused => failure.phase != Phase::Stream,
         _ => false,
@@ -136,7 +129,7 @@ mod tests {
 
     const POLICY: Policy =
         Policy { ffmpeg_after: 2, udp_retry: Duration::from_secs(600), stable: Duration::from_secs(30) };
-    const AUTO: BackendWish = BackendWish::Auto;
+    const AUTO: BackendChoice = BackendChoice::Auto;
 
     fn at(s: u64) -> Duration {
         Duration::from_secs(s)
@@ -199,14 +192,14 @@ mod tests {
     #[test]
     fn a_wish_is_kept_whatever_happens() {
         let mut attempts = Attempts::default();
-        let wish = BackendWish::Only(Backend::Retina);
+        let wish = BackendChoice::Retina;
         for _ in 0..5 {
             let attempt = attempts.next(wish, Transport::Tcp, at(0));
             let failure = Failure::new(Phase::Describe, Reason::BadDescription, "");
             attempts.ended(attempt, &failure, None, at(0), &POLICY);
         }
         assert_eq!(attempts.next(wish, Transport::Tcp, at(0)).backend, Backend::Retina);
-        let wish = BackendWish::Only(Backend::Ffmpeg);
+        let wish = BackendChoice::Ffmpeg;
         let attempt = attempts.next(wish, Transport::Tcp, at(0));
         assert!(attempt.backend == Backend::Ffmpeg && !attempt.may_stand_in);
     }

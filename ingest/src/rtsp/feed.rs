@@ -81,6 +81,7 @@ impl Feed {
         now: Duration,
         first_frame: Duration,
         way: &Way,
+        clock_offset_ms: Option<i64>,
     ) -> Option<StreamFacts> {
         let (codec, width, height) = self.track.clone()?;
         let measured = health.measured(now);
@@ -99,6 +100,7 @@ impl Feed {
             backend: Some(way.backend),
             transport: Some(way.transport),
             hints,
+            clock_offset_ms,
         })
     }
 }

@@ -33,6 +33,10 @@ mod probes;
 /// Progress of sessions on its way to the fleet, which always drains it; sessions wait when it is full.
 const PROGRESS_CAPACITY: usize = 1_024;
 
+/// Demand is left alone for so many times as long as following it took: while not all claims have a place, each look at it
+/// is a look at all of them, and viewers that come meanwhile are taken in together.
+const DEMAND_REST: u32 = 9;
+
 struct Entry {
     plan: Plan,
     reporter: Arc<Reporter>,
@@ -86,6 +90,8 @@ struct Fleet {
     sessions: JoinSet<End>,
     by_task: HashMap<Id, StreamKey>,
     demand: BTreeSet<StreamKey>,
+    /// Streams that are wanted for anything and could be pulled.
+    claims: usize,
     sessions_max: usize,
     /// The cameras of an emergency.
     area: HashSet<SourceId>,
@@ -113,36 +119,17 @@ pub(crate) async fn run(
         async move { outbox.deliver(status, told).await }
     });
     let mut demand = rings.demand();
-    let mut fleet = Fleet {
-        policy: config.attempt_policy(),
-        pulls: Pulls::new(config.ffmpeg_sessions_max),
-        limits: config.session_limits(),
-        key_classes: config.key_classes.clone().into(),
-        probe_interval: Duration::from_secs(config.probe_interval_s.into()),
-        auth_retry: Duration::from_secs(config.auth_retry_s.into()),
-        probes: BTreeSet::new(),
-        rings,
-        governor: Governor::new(config.governor_limits(), rand::random()),
-        entries: HashMap::new(),
-        groups: HashMap::new(),
-        sessions: JoinSet::new(),
-        by_task: HashMap::new(),
-        demand: BTreeSet::new(),
-        sessions_max: config.sessions_max,
-        area: HashSet::new(),
-        shed: HashSet::new(),
-        outbox,
-        progress,
-        began: Instant::now(),
-    };
-    let mut registry_open = true;
+    let mut fleet = Fleet::new(&config, rings, outbox, progress);
+    let (mut registry_open, mut demand_due) = (true, Instant::now());
     let list = Arc::clone(&cameras.borrow_and_update());
     fleet.follow_registry(&list);
     loop {
         fleet.begin_probes();
         fleet.open_permitted();
         let permit = fleet.governor.next_deadline().map(|at| fleet.began + at);
-        let deadline = permit.into_iter().chain(fleet.next_probe()).min();
+        let listens = demand_due <= Instant::now();
+        let demand_next = (!listens).then_some(demand_due);
+        let deadline = permit.into_iter().chain(fleet.next_probe()).chain(demand_next).min();
         tokio::select! {
             () = token.cancelled() => break,
             changed = cameras.changed(), if registry_open => match changed {
@@ -153,7 +140,11 @@ pub(crate) async fn run(
                 // Nobody will change the registry any more; what runs goes on.
                 Err(_) => registry_open = false,
             },
-            wanted = demand.changed() => fleet.follow_demand(wanted),
+            wanted = demand.changed(), if listens => {
+                let begun = Instant::now();
+                fleet.follow_demand(wanted);
+                demand_due = Instant::now() + begun.elapsed() * DEMAND_REST;
+            }
             Some(order) = areas.recv() => fleet.follow_area(order),
             Some((key, progress)) = progress_rx.recv() => fleet.progress(&key, progress),
             Some(ended) = fleet.sessions.join_next_with_id() => fleet.session_ended(ended),
@@ -167,6 +158,37 @@ pub(crate) async fn run(
 }
 
 impl Fleet {
+    fn new(
+        config: &RtspConfig,
+        rings: Rings,
+        outbox: Arc<Outbox>,
+        progress: mpsc::Sender<(StreamKey, Progress)>,
+    ) -> Self {
+        Self {
+            policy: config.attempt_policy(),
+            pulls: Pulls::new(config.ffmpeg_sessions_max),
+            limits: config.session_limits(),
+            key_classes: config.key_classes.clone().into(),
+            probe_interval: Duration::from_secs(config.probe_interval_s.into()),
+            auth_retry: Duration::from_secs(config.auth_retry_s.into()),
+            probes: BTreeSet::new(),
+            rings,
+            governor: Governor::new(config.governor_limits(), rand::random()),
+            entries: HashMap::new(),
+            groups: HashMap::new(),
+            sessions: JoinSet::new(),
+            by_task: HashMap::new(),
+            demand: BTreeSet::new(),
+            claims: 0,
+            sessions_max: config.sessions_max,
+            area: HashSet::new(),
+            shed: HashSet::new(),
+            outbox,
+            progress,
+            began: Instant::now(),
+        }
+    }
+
     fn now(&self) -> Duration {
         self.began.elapsed()
     }
@@ -258,18 +280,23 @@ impl Fleet {
         }
     }
 
+    /// Takes in all that has changed since it was last asked: the demand tells what is wanted now, not each change.
     fn follow_demand(&mut self, wanted: BTreeSet<StreamKey>) {
-        let changed: Vec<StreamKey> = wanted.symmetric_difference(&self.demand).cloned().collect();
+        let changed =
+            wanted.symmetric_difference(&self.demand).cloned().map(|key| match self.entries.contains_key(&key) {
+                true => key,
+                // A camera without a sub stream has one entry, under main, for both.
+                false => (key.0, Profile::Main),
+            });
+        let changed: BTreeSet<StreamKey> = changed.collect();
+        let before = self.claims_among(&changed);
         self.demand = wanted;
-        for (source, profile) in changed {
-            // A camera without a sub stream has one entry, under main, for both.
-            let key = match self.entries.contains_key(&(source.clone(), profile)) {
-                true => (source, profile),
-                false => (source, Profile::Main),
-            };
-            self.settle(&key);
+        self.claims = self.claims + self.claims_among(&changed) - before;
+        changed.iter().for_each(|key| self.settle(key));
+        // All claims are looked at only when not all have a place.
+        if self.claims > self.sessions_max || !self.shed.is_empty() {
+            self.admit();
         }
-        self.admit();
     }
 
     fn demanded(&self, plan: &Plan) -> bool {
@@ -378,12 +405,13 @@ impl Fleet {
     }
 
     fn session_ended(&mut self, ended: Result<(Id, End), JoinError>) {
-        let (id, end) = ended.unwrap_or_else(|error| {
-            tracing::error!(%error, "a camera session ended with a defect");
-            (error.id(), End::Failed(Failure::new(Phase::Stream, Reason::Internal, "a defect; the log has it")))
-        });
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some(key) = self.by_task.remove(&id) else { return };
         let Some(entry) = self.entries.get_mut(&key) else { return };
+        let end = ended.map(|(_, end)| end).unwrap_or_else(|error| {
+            tracing::error!(source = %key.0, profile = key.1.as_str(), %error, "a camera session ended with a defect");
+            End::Failed(Failure::new(Phase::Stream, Reason::Internal, "a defect; the log has it"))
+        });
         if std::mem::take(&mut entry.played) {
             entry.ended_at = Some(Instant::now());
         }

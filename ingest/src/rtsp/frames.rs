@@ -11,9 +11,12 @@ use model::Timestamp;
 use model::status::{Backend, Hint, Transport};
 use retina::client::Demuxed;
 use retina::codec::{CodecItem, ParametersRef, VideoFrame, VideoParameters, VideoParametersCodec};
+use retina::rtcp::ReceivedCompoundPacket;
 use video::{Codec, NewFrame, NewTrack, Pull, Pulled};
 
+use super::clock::CameraClock;
 use super::failure::{Failure, Phase};
+use super::guard::guarded;
 
 /// A frame with what its back-end knows of it.
 #[derive(Debug)]
@@ -55,6 +58,15 @@ impl Frames {
             Frames::Ffmpeg(_) => Backend::Ffmpeg,
         }
     }
+
+    /// How far the camera's clock is ahead of the hub's, in ms. None when it has not told, and with FFmpeg, which hands no
+    /// sender reports on.
+    pub(crate) fn clock_offset_ms(&self) -> Option<i64> {
+        match self {
+            Frames::Retina(frames) => frames.clock.offset_ms(),
+            Frames::Ffmpeg(_) => None,
+        }
+    }
 }
 
 fn poll_pull(pull: &mut Pull, cx: &mut Context<'_>, phase: Phase) -> Poll<Option<Result<Arrived, Failure>>> {
@@ -80,19 +92,21 @@ pub(crate) struct Retina {
     stream: usize,
     /// Whether the parameter sets have been handed on.
     has_track: bool,
+    clock: CameraClock,
 }
 
 impl Retina {
     /// The frames of one stream of a session.
     pub(crate) fn new(demuxed: Demuxed, stream: usize) -> Self {
-        Self { demuxed: Box::pin(demuxed), stream, has_track: false }
+        Self { demuxed: Box::pin(demuxed), stream, has_track: false, clock: CameraClock::default() }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Option<Result<Arrived, Failure>>> {
         loop {
-            let item = match self.demuxed.as_mut().poll_next(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(item) => item,
+            let item = match guarded(phase, || self.demuxed.as_mut().poll_next(cx)) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(item)) => item,
+                Err(defect) => return Poll::Ready(Some(Err(defect))),
             };
             match item {
                 None => return Poll::Ready(None),
@@ -100,8 +114,16 @@ impl Retina {
                 Some(Ok(CodecItem::VideoFrame(frame))) if frame.stream_id() == self.stream => {
                     return Poll::Ready(Some(Ok(self.arrived(frame))));
                 }
+                Some(Ok(CodecItem::Rtcp(report))) if report.stream_id() == self.stream => self.take_report(&report),
                 Some(Ok(_)) => {}
             }
+        }
+    }
+
+    fn take_report(&mut self, report: &ReceivedCompoundPacket) {
+        let sent = report.pkts().find_map(|packet| packet.as_sender_report().ok().flatten());
+        if let Some(sent) = sent {
+            self.clock.report(sent.ntp_timestamp().0, Timestamp::now());
         }
     }
 

@@ -152,10 +152,12 @@ impl Health {
         let elapsed = now.saturating_sub(self.judged).as_secs_f32();
         self.judged = now;
         let keep = (1.0 - FPS_FORGET * elapsed).max(0.0);
-        self.usual_fps = if fps > self.usual_fps { fps } else { fps + (self.usual_fps - fps) * keep };
-        let key_limit = self.key_distance.map_or(KEY_MISSED_UNKNOWN, |d| (d * 3).max(KEY_MISSED_MIN));
-        // A rate needs a full window to be one.
+        // A rate needs a full window to be one: what comes in a rush at first would be twice a thin stream's own.
         let measured = now.saturating_sub(self.began) > Duration::from_secs(WINDOW_S + 1);
+        if measured {
+            self.usual_fps = if fps > self.usual_fps { fps } else { fps + (self.usual_fps - fps) * keep };
+        }
+        let key_limit = self.key_distance.map_or(KEY_MISSED_UNKNOWN, |d| (d * 3).max(KEY_MISSED_MIN));
         if self.last_key.is_some_and(|at| now.saturating_sub(at) > key_limit) {
             Some(Flaw::NoKeyFrame)
         } else if self.window(now).map(|s| s.disorder).sum::<u32>() >= DISORDER_MIN {
@@ -281,6 +283,26 @@ mod tests {
     fn a_camera_that_starts_is_not_fallen() {
         let mut health = Health::new(at(1_000));
         assert_eq!(play(&mut health, 1_000 * MS + 900, 1_030 * MS, 40, 50), []);
+    }
+
+    #[test]
+    fn a_thin_stream_that_came_in_a_rush_at_first_is_not_fallen() {
+        // One picture a second: the first two close together, as when the first had to wait; then a network that delivers
+        // a little before the whole second for a while, and a little after it later, so that a window holds nine.
+        let early = [(50, 0), (900, 1)].into_iter();
+        let frames =
+            early.chain((2..=60).map(|n: u64| (n * MS + if (n / 10).is_multiple_of(2) { 20 } else { 0 } - 10, n)));
+        let mut health = Health::new(Duration::ZERO);
+        let mut flaws = Vec::new();
+        let mut judged = 1;
+        for (ms, n) in frames {
+            while judged * MS <= ms {
+                flaws.extend(health.judge(at(judged)).map(|flaw| (judged, flaw)));
+                judged += 1;
+            }
+            health.frame(Duration::from_millis(ms), n % 2 == 0, 1_000, (n * 90_000) as i64, false);
+        }
+        assert_eq!(flaws, []);
     }
 
     #[test]

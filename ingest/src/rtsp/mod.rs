@@ -6,6 +6,7 @@
 mod admission;
 mod area;
 mod attempts;
+mod clock;
 mod config;
 mod failure;
 mod feed;
@@ -15,6 +16,7 @@ mod frames;
 #[doc(hidden)]
 pub mod fuzzing;
 mod governor;
+mod guard;
 mod health;
 mod opening;
 mod pace;
@@ -33,7 +35,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use area::{Areas, Claimed};
+pub use area::Areas;
 pub use config::RtspConfig;
 pub use threads::Threads;
 

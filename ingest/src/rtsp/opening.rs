@@ -19,6 +19,7 @@ use super::attempts::Attempt;
 use super::config::SessionLimits;
 use super::failure::{Failure, Phase, Reason};
 use super::frames::{Frames, Retina};
+use super::guard::guarded;
 use super::plan::{Plan, Target};
 use super::pulling;
 use super::relay::Relay;
@@ -128,10 +129,13 @@ async fn within<T>(
     limit: Duration,
     step: impl Future<Output = Result<T, retina::Error>>,
 ) -> Result<T, Failure> {
-    let step = Busy { step: Box::pin(step), spent: Duration::ZERO };
+    let step = Busy { step: Box::pin(step), spent: Duration::ZERO, phase };
     match timeout(limit, step).await {
-        Ok(Some(done)) => done.map_err(|e| Failure::from_retina(phase, &e)),
-        Ok(None) => Err(Failure::new(phase, Reason::ProtocolError, format!("an endless answer to {}", phase.as_str()))),
+        Ok(Ok(Some(done))) => done.map_err(|e| Failure::from_retina(phase, &e)),
+        Ok(Err(defect)) => Err(defect),
+        Ok(Ok(None)) => {
+            Err(Failure::new(phase, Reason::ProtocolError, format!("an endless answer to {}", phase.as_str())))
+        }
         Err(_) => {
             let late = match phase {
                 Phase::Setup => Reason::SetupTimeout,
@@ -143,23 +147,25 @@ async fn within<T>(
     }
 }
 
-/// A step that is given up (with none) once its polls together took longer than [`BUSY_LIMIT`].
+/// A step that is given up (with none) once its polls together took longer than [`BUSY_LIMIT`], and whose panic is a failure.
 struct Busy<F> {
     step: Pin<Box<F>>,
     spent: Duration,
+    phase: Phase,
 }
 
 impl<F: Future> Future for Busy<F> {
-    type Output = Option<F::Output>;
+    type Output = Result<Option<F::Output>, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let begun = Instant::now();
-        let done = self.step.as_mut().poll(cx);
+        let done = guarded(self.phase, || self.step.as_mut().poll(cx));
         self.spent += begun.elapsed();
         match done {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending if self.spent > BUSY_LIMIT => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+            Err(defect) => Poll::Ready(Err(defect)),
+            Ok(Poll::Ready(done)) => Poll::Ready(Ok(Some(done))),
+            Ok(Poll::Pending) if self.spent > BUSY_LIMIT => Poll::Ready(Ok(None)),
+            Ok(Poll::Pending) => Poll::Pending,
         }
     }
 }

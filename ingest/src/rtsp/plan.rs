@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use model::status::{Backend, Transport};
-use model::{Kind, Profile, PullMode, Source, SourceId};
+use model::status::Transport;
+use model::{BackendChoice, Kind, Profile, PullMode, PullTags, SourceId, TlsPolicy};
 use url::Url;
 use video::StreamKey;
 
-use super::attempts::BackendWish;
-use super::relay::TlsPolicy;
 use super::{CameraSpec, Credentials};
 
 /// The ports where a URL names none (RFC 2326, section 3.2; RFC 7826, section 4.2).
@@ -26,7 +24,7 @@ pub(crate) struct Plan {
     pub credentials: Option<Credentials>,
     /// As wished for by the tags; see `attempts` for what is done.
     pub transport: Transport,
-    pub backend: BackendWish,
+    pub backend: BackendChoice,
     /// Pulled whether or not somebody watches.
     pub always: bool,
     /// Asked now and then how it is, while nobody watches.
@@ -66,20 +64,22 @@ pub(crate) fn plans(spec: &CameraSpec, key_classes: &[String]) -> Vec<Plan> {
     if source.kind != Kind::Camera {
         return Vec::new();
     }
-    let target = |url: Url| target(url, source.tags.get("tls").map(String::as_str));
+    // An import refuses tags with other words. Those of an older registry count as none, but for the two on which trust and
+    // the order of a power cut rest.
+    let tags = PullTags::read(&source.tags);
+    let tls = tags.tls.map_err(|problem| format!("the tag {problem}"));
+    let target = |url: Url| target(url, tls.clone());
     let always = source.mode == PullMode::Always;
-    let key_site = match source.tags.get("priority").map(String::as_str) {
-        Some(priority) => priority == "key",
-        None => key_classes.contains(&source.class),
-    };
+    let key_site = tags.is_key.unwrap_or(Some(false)).unwrap_or_else(|| key_classes.contains(&source.class));
+    let (transport, backend) = (tags.transport.unwrap_or(Transport::Tcp), tags.backend.unwrap_or_default());
     let is_tls = |target: &Result<Target, String>| target.as_ref().is_ok_and(|target| target.tls.is_some());
     let plan = |profiles: &[Profile], target: Result<Target, String>, always: bool, probed| Plan {
         source: source.id.clone(),
         profiles: profiles.to_vec(),
         credentials: spec.credentials.clone(),
         // Beside the connection nothing would be protected.
-        transport: if is_tls(&target) { Transport::Tcp } else { transport(source) },
-        backend: backend(source),
+        transport: if is_tls(&target) { Transport::Tcp } else { transport },
+        backend,
         always,
         probed,
         key_site,
@@ -102,29 +102,14 @@ pub(crate) fn plans(spec: &CameraSpec, key_classes: &[String]) -> Vec<Plan> {
     }
 }
 
-fn transport(source: &Source) -> Transport {
-    match source.tags.get("transport").map(String::as_str) {
-        Some("udp") => Transport::Udp,
-        _ => Transport::Tcp,
-    }
-}
-
-fn backend(source: &Source) -> BackendWish {
-    match source.tags.get("backend").map(String::as_str) {
-        Some("retina") => BackendWish::Only(Backend::Retina),
-        Some("ffmpeg") => BackendWish::Only(Backend::Ffmpeg),
-        _ => BackendWish::Auto,
-    }
-}
-
 fn parse(text: &str) -> Result<Url, String> {
     Url::parse(text.trim()).map_err(|e| format!("no URL: {e}"))
 }
 
-fn target(url: Url, tls: Option<&str>) -> Result<Target, String> {
+fn target(url: Url, tls: Result<TlsPolicy, String>) -> Result<Target, String> {
     let (port, tls) = match url.scheme() {
         "rtsp" => (RTSP_PORT, None),
-        "rtsps" => (RTSPS_PORT, Some(TlsPolicy::parse(tls)?)),
+        "rtsps" => (RTSPS_PORT, Some(tls?)),
         other => return Err(format!("the URL begins with {other}://, expected rtsp:// or rtsps://")),
     };
     if !url.username().is_empty() || url.password().is_some() {
@@ -139,6 +124,8 @@ fn target(url: Url, tls: Option<&str>) -> Result<Target, String> {
 
 #[cfg(test)]
 mod tests {
+    use model::Source;
+
     use super::*;
 
     fn camera(url: &str, tags: &[(&str, &str)]) -> CameraSpec {

@@ -8,6 +8,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use model::TlsPolicy;
 use native_tls::TlsConnector;
 use sha2::{Digest, Sha256};
 use tokio::io::copy_bidirectional;
@@ -26,52 +27,20 @@ const CONNECTIONS_MAX: usize = 4;
 /// How long the goodbye of a session that is over may take.
 const GOODBYE: Duration = Duration::from_secs(6);
 
-/// Which certificate a camera may show: the tag `tls`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum TlsPolicy {
-    /// One that this machine trusts, for the camera's name or address.
-    #[default]
-    Verify,
-    /// The one with this SHA-256.
-    Pin([u8; 32]),
-    /// Any: whoever stands between may read and change what is seen.
-    Insecure,
-}
-
-impl TlsPolicy {
-    pub(crate) fn parse(tag: Option<&str>) -> Result<Self, String> {
-        match tag.map(str::trim) {
-            None | Some("" | "verify") => Ok(TlsPolicy::Verify),
-            Some("insecure") => Ok(TlsPolicy::Insecure),
-            Some(tag) => tag.strip_prefix("pin:").and_then(fingerprint).map(TlsPolicy::Pin).ok_or_else(|| {
-                "the tag tls: expected verify, insecure, or pin: and the SHA-256 of the certificate in 64 hex digits".into()
-            }),
-        }
+/// One connector for each kind: making one reads the machine's certificates.
+fn connector(policy: &TlsPolicy) -> Result<&'static TlsConnector, native_tls::Error> {
+    static VERIFY: OnceLock<TlsConnector> = OnceLock::new();
+    static ANY: OnceLock<TlsConnector> = OnceLock::new();
+    let (made, any) = match policy {
+        TlsPolicy::Verify => (&VERIFY, false),
+        TlsPolicy::Pin(_) | TlsPolicy::Insecure => (&ANY, true),
+    };
+    if let Some(connector) = made.get() {
+        return Ok(connector);
     }
-
-    /// One connector for each kind: making one reads the machine's certificates.
-    fn connector(&self) -> Result<&'static TlsConnector, native_tls::Error> {
-        static VERIFY: OnceLock<TlsConnector> = OnceLock::new();
-        static ANY: OnceLock<TlsConnector> = OnceLock::new();
-        let (made, any) = match self {
-            TlsPolicy::Verify => (&VERIFY, false),
-            TlsPolicy::Pin(_) | TlsPolicy::Insecure => (&ANY, true),
-        };
-        if let Some(connector) = made.get() {
-            return Ok(connector);
-        }
-        let built =
-            TlsConnector::builder().danger_accept_invalid_certs(any).danger_accept_invalid_hostnames(any).build()?;
-        Ok(made.get_or_init(|| built))
-    }
-}
-
-/// 32 bytes from hex digits, with or without colons between.
-fn fingerprint(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> =
-        text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-    (digits.len() == 64).then(|| bytes.try_into().ok())?
+    let built =
+        TlsConnector::builder().danger_accept_invalid_certs(any).danger_accept_invalid_hostnames(any).build()?;
+    Ok(made.get_or_init(|| built))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -157,7 +126,7 @@ async fn connect(target: &Target, policy: &TlsPolicy) -> Result<TlsStream<TcpStr
     let socket = TcpStream::connect(target.host.as_ref()).await;
     let socket = socket.map_err(|error| Failure::from_io(Phase::Connect, &error))?;
     let _ = socket.set_nodelay(true);
-    let connector = policy.connector().map_err(|error| tls(error.to_string()))?;
+    let connector = connector(policy).map_err(|error| tls(error.to_string()))?;
     let connected = tokio_native_tls::TlsConnector::from(connector.clone()).connect(name, socket).await;
     let stream = connected.map_err(|error| match policy {
         TlsPolicy::Verify => {
@@ -180,17 +149,6 @@ async fn connect(target: &Target, policy: &TlsPolicy) -> Result<TlsStream<TcpStr
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_tag_is_read_and_nonsense_is_told() {
-        assert_eq!(TlsPolicy::parse(None), Ok(TlsPolicy::Verify));
-        assert_eq!(TlsPolicy::parse(Some("insecure")), Ok(TlsPolicy::Insecure));
-        let colons = format!("pin:{}", ["aB"; 32].join(":"));
-        assert_eq!(TlsPolicy::parse(Some(&colons)), Ok(TlsPolicy::Pin([0xAB; 32])));
-        for bad in ["pin:", "pin:abcd", "no", &format!("pin:{}", "g".repeat(64)), &format!("pin:{}", "a".repeat(63))] {
-            assert!(TlsPolicy::parse(Some(bad)).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn only_the_host_is_another_one() {

@@ -173,7 +173,8 @@ impl Job {
             }
             let Some(first_frame) = first_key else { continue };
             if self.probe {
-                let (watched, facts) = (now - first_key_at, feed.facts(&health, now, first_frame, &way));
+                let watched = now - first_key_at;
+                let facts = feed.facts(&health, now, first_frame, &way, frames.clock_offset_ms());
                 let whole = facts.as_ref().is_some_and(|f| f.gop_frames > 0);
                 if watched >= PROBE_MAX || (watched >= PROBE_MIN && whole) {
                     self.reporter.state(SourceState::Idle, None, None, Timestamp::now());
@@ -190,7 +191,7 @@ impl Job {
             self.reporter.state(state, flaw.map(|f| f.as_str()), detail, Timestamp::now());
             if now >= facts_due {
                 facts_due = now + self.limits.facts_interval;
-                if let Some(facts) = feed.facts(&health, now, first_frame, &way) {
+                if let Some(facts) = feed.facts(&health, now, first_frame, &way, frames.clock_offset_ms()) {
                     self.reporter.facts(facts, feed.last_at());
                 }
             }

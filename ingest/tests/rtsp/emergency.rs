@@ -1,7 +1,7 @@
 //! The area of an emergency comes first, and what is less important makes room, in its order.
 
-use ingest::rtsp::{Claimed, RtspConfig};
-use model::{Profile, PullMode, SourceState, SourceStatus};
+use ingest::rtsp::RtspConfig;
+use model::{AreaCost, Profile, PullMode, SourceState, SourceStatus};
 use town::rtsp::{Auth, Farm};
 
 use super::support::{Hub, camera, camera_with, eventually, farm_camera, farm_config, quick, sessions, url};
@@ -30,7 +30,8 @@ async fn an_emergencys_area_is_pulled_first_and_the_weakest_claims_make_room() {
     // Two places are needed: the two usual cameras give theirs; what is watched and the key site stay.
     let from = [hub.count("usual-1"), hub.count("usual-2")];
     let claimed = hub.area(&["in-1", "in-2"]).await;
-    let expected = Claimed { streams: 2, opened: 2, shed_usual: 2, probes_paused: true, ..Claimed::default() };
+    let expected =
+        AreaCost { cameras: 2, streams: 2, opened: 2, shed_usual: 2, probes_paused: true, ..AreaCost::default() };
     assert_eq!(claimed, expected);
     for id in ["in-1", "in-2"] {
         hub.live(id, 0).await;
@@ -45,7 +46,7 @@ async fn an_emergencys_area_is_pulled_first_and_the_weakest_claims_make_room() {
     // A third one costs the key site its place: people's pictures go last.
     let from = hub.count("key");
     let claimed = hub.area(&["in-1", "in-2", "in-3"]).await;
-    let expected = Claimed { streams: 3, opened: 3, shed_key_sites: 1, ..expected };
+    let expected = AreaCost { cameras: 3, streams: 3, opened: 3, shed_key_sites: 1, ..expected };
     assert_eq!(claimed, expected);
     hub.live("in-3", 0).await;
     hub.until("key", Profile::Main, from, "shed", shed).await;
@@ -53,7 +54,7 @@ async fn an_emergencys_area_is_pulled_first_and_the_weakest_claims_make_room() {
 
     // Over: everything is as before.
     let from = ["usual-1", "usual-2", "key"].map(|id| hub.count(id));
-    assert_eq!(hub.area(&[]).await, Claimed::default());
+    assert_eq!(hub.area(&[]).await, AreaCost::default());
     for (id, from) in ["usual-1", "usual-2", "key"].into_iter().zip(from) {
         hub.live(id, from).await;
     }

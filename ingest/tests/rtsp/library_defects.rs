@@ -1,14 +1,16 @@
 //! Cameras that run into a defect of the libraries, found by `tests/fuzz` (camera_session): each costs its own session,
-//! is told, is tried again, and no other camera is touched.
+//! is told, is tried again, and no other camera is touched. FFmpeg reads them in the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use model::Profile;
+use model::status::{Backend, Hint};
+use model::{Profile, SourceState, SourceStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use town::rtsp::{Auth, Farm};
 
+use super::make::{Make, SIZE, Sends, serve};
 use super::support::{Hub, camera, eventually, farm_camera, farm_config, quick, sessions, url};
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
@@ -83,4 +85,26 @@ async fn an_empty_packet_behind_a_picture_without_a_mark() {
 async fn a_description_with_something_that_is_no_line() {
     let sdp = SDP.replace("m=video", "no line\r\na=control:*\r\nm=video");
     costs_its_own_session(vec![described(&sdp)]).await;
+}
+
+/// A camera whose every session with the library ends so is read by FFmpeg, after the usual number of tries.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_library_fails_over_in_mid_stream_is_read_by_ffmpeg() {
+    let port = serve(Make { sends: Sends::EmptyPackets, ..Make::PLAIN }).await;
+    let hub = Hub::start(quick(), vec![camera("odd", &format!("rtsp://127.0.0.1:{port}/live"))]);
+    let defect = |s: &SourceStatus| s.reason.as_deref() == Some("internal");
+    let from = hub.until("odd", Profile::Main, 0, "internal", defect).await;
+    let told = |s: &SourceStatus| {
+        s.stream.as_ref().is_some_and(|f| f.backend == Some(Backend::Ffmpeg) && f.fps > 15.0) && s.reason.is_none()
+    };
+    let at = hub.until("odd", Profile::Main, from, "read by FFmpeg", told).await;
+    let said = hub.said("odd", Profile::Main);
+    let facts = said[at].stream.clone().unwrap();
+    assert!(facts.hints.contains(&Hint::FfmpegNeeded) && (facts.width, facts.height) == SIZE, "{facts:?}");
+    // Two failures (`quick`) and no third: then it is FFmpeg's, which passes over the empty packet of each second.
+    let failures = said[..at].iter().filter(|s| s.reason.is_some()).count();
+    assert!((1..=2).contains(&failures), "{:?}", hub.path("odd"));
+    hub.frames("odd", Profile::Main, 60).await;
+    assert_eq!(hub.path("odd").last().unwrap().0, SourceState::Live, "{:?}", hub.path("odd"));
+    hub.stop().await;
 }

@@ -18,6 +18,10 @@ pub const SIZE: (u32, u32) = (128, 96);
 /// The SSRC of the video.
 const SSRC: u32 = 0x0BAD_CAFE;
 
+/// Which picture of each second has no mark at its end, where marks are lost: soon, so that a session of it never counts as
+/// one that was well.
+const UNMARKED: usize = 4;
+
 /// What a camera answers. In all texts `{host}` stands for its address and port, `{fmtp}` for the usual parameters of the
 /// video, `{sets}` for its parameter sets, `{channels}` for the interleaved channels asked for.
 #[derive(Clone, Copy)]
@@ -47,6 +51,8 @@ pub enum Sends {
     WrongSsrc,
     /// Packets with header extensions and padding, as some add them.
     Extended,
+    /// Each second a picture whose last packet has no mark, and the next begins with an empty packet.
+    EmptyPackets,
     /// UDP is agreed to and no packet comes by it; TCP is well.
     NothingByUdp,
     /// One packet in ten is lost on UDP; TCP is well.
@@ -266,9 +272,13 @@ async fn send(writer: Arc<Mutex<OwnedWriteHalf>>, make: Make, channel: u8) {
             batch.extend(packet(2, 0, sound, number.wrapping_mul(320), false, &[0x55; 320], false));
             sound = sound.wrapping_add(1);
         }
-        let picture = &pictures()[number as usize % pictures().len()];
-        for (at, unit) in picture.iter().enumerate() {
-            let last = at + 1 == picture.len();
+        let at_picture = number as usize % pictures().len();
+        let picture = &pictures()[at_picture];
+        let empty: &[Vec<u8>] =
+            if make.sends == Sends::EmptyPackets && at_picture == UNMARKED + 1 { &[Vec::new()] } else { &[] };
+        let unmarked = make.sends == Sends::EmptyPackets && at_picture == UNMARKED;
+        for (at, unit) in empty.iter().chain(picture).enumerate() {
+            let last = at + 1 == empty.len() + picture.len() && !unmarked;
             let mut bytes = packet(channel, payload_type, seq, number.wrapping_mul(3_600), last, unit, extended);
             bytes[12..16].copy_from_slice(&ssrc.to_be_bytes());
             batch.extend(bytes);

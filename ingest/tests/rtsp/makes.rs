@@ -190,7 +190,14 @@ const OWN: [Make; 20] = [
 ];
 
 /// Beyond the usual session, and taken by FFmpeg.
-const ODD: [Make; 6] = [
+const ODD: [Make; 7] = [
+    Make {
+        // Something that is no line, before a line of the session: the library fails over its own assertion (sdp-types 0.1.8).
+        name: "no-line",
+        sdp: "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nno line\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n\
+            a=rtpmap:96 H264/90000\r\na=fmtp:96 {fmtp}\r\na=control:track1\r\n",
+        ..Make::PLAIN
+    },
     Make {
         // An origin that ends behind `IN ` (gortsplib#618, mediamtx#4660).
         name: "uniview",

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use ingest::rtsp::{CameraSpec, Claimed, Credentials, RtspConfig, RtspHandle};
-use model::{Kind, Owner, Profile, PullMode, Source, SourceId, SourceState, SourceStatus};
+use ingest::rtsp::{CameraSpec, Credentials, RtspConfig, RtspHandle};
+use model::{AreaCost, Kind, Owner, Profile, PullMode, Source, SourceId, SourceState, SourceStatus};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -108,7 +108,7 @@ impl Hub {
     }
 
     /// Names the cameras of an emergency.
-    pub async fn area(&self, cameras: &[&str]) -> Claimed {
+    pub async fn area(&self, cameras: &[&str]) -> AreaCost {
         let area = cameras.iter().map(|id| SourceId::from(*id)).collect();
         self.handle.areas().set(area).await.unwrap()
     }

@@ -21,7 +21,7 @@ fn source(id: &str, class: &str) -> Arc<Source> {
         url: String::new(),
         topic: String::new(),
         format: String::new(),
-        unit: String::new(),
+        unit: "cm".to_owned(),
         interval_s: Some(10),
         tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
     })

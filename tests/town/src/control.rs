@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::director::{CameraWish, Report, SensorWish, Shot, UnderWay, WishError};
-use crate::rtsp::CameraStats;
+use crate::rtsp::{CameraStats, Connects};
 use crate::script::Event;
 use crate::sensors::load::{BurstError, BurstWish, LoadSensors, SensorSent, SensorsSent};
 use crate::sensors::{Fleet, LinkState};
 use crate::stage::Stage;
+use crate::wave::{WaveError, WaveState, WaveWish};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -40,10 +41,12 @@ pub fn router(control: Control) -> Router {
         .route("/cameras/{id}", post(camera))
         .route("/gateways/{id}", post(gateway))
         .route("/reset", post(reset))
+        .route("/wave", get(wave).post(begin_wave).delete(end_wave))
         .route("/burst", post(burst))
         .route("/load", post(load))
         .route("/sent", get(sent))
         .route("/sent/sensors", get(sent_by_sensor))
+        .route("/connections", get(connections))
         .with_state(control)
 }
 
@@ -73,6 +76,22 @@ impl From<BurstError> for Refused {
             BurstError::NoSensors | BurstError::UnderWay(_) => StatusCode::CONFLICT,
         };
         Refused(status, error.to_string())
+    }
+}
+
+impl From<WaveError> for Refused {
+    fn from(error: WaveError) -> Refused {
+        let status = match error {
+            WaveError::Runs(_) => StatusCode::CONFLICT,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Refused(status, error.to_string())
+    }
+}
+
+impl From<QueryRejection> for Refused {
+    fn from(error: QueryRejection) -> Refused {
+        Refused(StatusCode::BAD_REQUEST, error.body_text())
     }
 }
 
@@ -184,8 +203,25 @@ async fn gateway(
 
 async fn reset(State(control): State<Control>) -> Json<Value> {
     control.stage.director().reset(control.stage.now_s());
+    control.stage.end_wave();
     control.fleet.reset();
     Json(json!({ "reset": true }))
+}
+
+async fn wave(State(control): State<Control>) -> Json<Value> {
+    Json(json!({ "wave": control.stage.wave_state() }))
+}
+
+async fn begin_wave(
+    State(control): State<Control>,
+    wish: Result<Json<WaveWish>, JsonRejection>,
+) -> Result<Json<WaveState>, Refused> {
+    let Json(wish) = wish?;
+    Ok(Json(control.stage.begin_wave(wish)?))
+}
+
+async fn end_wave(State(control): State<Control>) -> Json<Value> {
+    Json(json!({ "ended": control.stage.end_wave() }))
 }
 
 async fn burst(
@@ -249,4 +285,20 @@ async fn sent(State(control): State<Control>) -> Json<Sent> {
 
 async fn sent_by_sensor(State(control): State<Control>) -> Json<BTreeMap<String, SensorSent>> {
     Json(control.load.sent_by_sensor())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    /// The number of the first connection to tell.
+    #[serde(default)]
+    since: u64,
+}
+
+async fn connections(
+    State(control): State<Control>,
+    since: Result<Query<Since>, QueryRejection>,
+) -> Result<Json<Connects>, Refused> {
+    let Query(Since { since }) = since?;
+    Ok(Json(control.stage.farm().connects(since)))
 }

@@ -12,6 +12,7 @@ use crate::rtsp::Behaviour;
 use crate::scene::Scene;
 use crate::script::{Active, Effects, Event, Script};
 use crate::sensors::{Conditions, value};
+use crate::wave::Candidate;
 
 /// What a person asks of a sensor. What is left out stays as it is; `null` gives it back to the script.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -167,6 +168,13 @@ impl Director {
         if self.curtain_s.is_some() {
             self.curtain_s = Some(t);
         }
+    }
+
+    /// All cameras that a wave may take, those for load tests with them.
+    pub fn candidates(&self) -> impl Iterator<Item = Candidate> {
+        let own = self.registry.cameras.iter().map(|camera| &camera.source);
+        own.chain(&self.registry.load_cameras)
+            .map(|source| Candidate { id: source.id.to_string(), owner: source.owner })
     }
 
     /// Sets a sensor by hand.

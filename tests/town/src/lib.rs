@@ -2,7 +2,7 @@
 //!
 //! `map` makes the ground and `registry` puts sources on it; `scene` draws what cameras see and `rtsp` sends it;
 //! `sensors` measure and report; `script` says what happens when, `director` what it comes to with what people ask
-//! for, `stage` tells the farm; `control` is the address where they ask. All of it is fictional.
+//! for, `wave` what many cameras do at once, `stage` tells the farm; `control` is the address where they ask. All of it is fictional.
 
 pub mod control;
 pub mod director;
@@ -16,5 +16,6 @@ pub mod script;
 pub mod sensors;
 pub mod stage;
 mod town;
+pub mod wave;
 
 pub use town::{Town, TownConfig, write};

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::registry::Load;
+use crate::scene::Size;
 use crate::script::Script;
 use crate::sensors::FleetConfig;
 use crate::{Town, TownConfig};
@@ -70,6 +71,9 @@ struct Common {
     /// Sensors for load tests beside the town's own, which report the numbers of their messages.
     #[arg(long, default_value_t = 0, value_parser = load)]
     load_sensors: usize,
+    /// Pictures a second of the load cameras' /sub, as cameras on slow lines are set: the more of them fit on a machine.
+    #[arg(long, default_value_t = Size::LOAD_SUB.fps, value_parser = load_fps)]
+    load_fps: u32,
     /// Leaves out the town's own cameras and sensors.
     #[arg(long)]
     only_load: bool,
@@ -77,7 +81,7 @@ struct Common {
 
 impl Common {
     fn load(&self) -> Load {
-        Load { cameras: self.load, sensors: self.load_sensors, alone: self.only_load }
+        Load { cameras: self.load, sensors: self.load_sensors, alone: self.only_load, fps: self.load_fps }
     }
 }
 
@@ -85,6 +89,11 @@ impl Common {
 fn load(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| *count <= 99_999);
     count.ok_or_else(|| "expected a number from 0 to 99999".to_owned())
+}
+
+fn load_fps(text: &str) -> Result<u32, String> {
+    let fps = text.parse().ok().filter(|fps| Size::LOAD_RATES.contains(fps));
+    fps.ok_or_else(|| format!("expected one of {:?}", Size::LOAD_RATES))
 }
 
 fn broker(text: &str) -> Result<FleetConfig, String> {

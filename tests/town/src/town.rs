@@ -91,6 +91,7 @@ impl Town {
             listen: config.rtsp,
             username: LOGIN.0.into(),
             password: LOGIN.1.into(),
+            load_fps: config.load.fps,
             ..FarmConfig::default()
         };
         let farm = Farm::start_with_load(farm_config, library, planned.farm(), config.load.cameras).await?;

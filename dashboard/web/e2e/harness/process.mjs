@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../../../../', import.meta.url));
 export const target = process.env['CARGO_TARGET_DIR'] ?? `${root}target`;
 
-/** A program of ours as cargo built it. */
-export const binary = (name) => `${target}/debug/${name}`;
+/** A program of ours as cargo built it; measurements want `E2E_PROFILE=release`. */
+export const binary = (name) => `${target}/${process.env['E2E_PROFILE'] ?? 'debug'}/${name}`;
 
 /** A port of this machine that nobody listens on. */
 export async function freePort() {

@@ -110,6 +110,8 @@ export const incidents = {
   responders: (signal?: AbortSignal) => ask<string[]>(`${V1}/responders`, opt(signal)),
 };
 
+export const kpis = (query: Record<string, string>, signal?: AbortSignal) => ask<T.KpiReport>(`${V1}/kpis`, { query, ...opt(signal) });
+
 export const alarms = {
   shelve: (alarm: string, minutes: number, reason: string) =>
     ask<T.Alarm>(`${V1}/alarms/${id(alarm)}/shelve`, { method: 'POST', body: { minutes, reason } }),

@@ -37,12 +37,15 @@ export type Alarm = {
   rule: Id;
   /** The number of the last transition. */
   seq: number;
+  /** Whether its rule was on trial when it was raised; nobody is told then. */
+  shadow?: boolean;
   /** Until when it is shelved. */
   shelved_until?: string | null;
   /** The source. */
   source: Id;
   /** Whether its data is too old to judge. */
   stale: boolean;
+  suppressed_by?: Cause | null;
   /** The rule's words. */
   title: Title;
 };
@@ -59,9 +62,14 @@ export type AlarmChange = {
   hazard: Hazard;
   /** At which level. */
   level: Level;
+  /** Whose rule it is: the desk that has to act. None in rows of older versions. */
+  owner?: string | null;
   place?: Place | null;
+  /** Whether its rule is on trial: it is counted and shown, and nobody is told. */
+  shadow?: boolean;
   /** Until when it is shelved from its first moment, because the alarm before it was put aside till then. */
   shelved_until?: string | null;
+  suppressed_by?: Cause | null;
   /** The rule's words, in the two languages of the console. */
   title: Title;
   type: "raised";
@@ -82,7 +90,9 @@ export type AlarmChange = {
   by: Id;
   type: "acknowledged";
 } | {
-  /** Who. */
+  /** Whether the hub did it by itself. */
+  automatic?: boolean;
+  /** Who; `hub` for the hub itself. */
   by: Id;
   /** Why. */
   reason: string;
@@ -96,6 +106,28 @@ export type AlarmChange = {
   type: "stale";
 } | {
   type: "fresh";
+} | {
+  /** The alarm that explains it. */
+  by: Cause;
+  type: "suppressed";
+} | {
+  type: "unsuppressed";
+};
+
+/** An alarm in few words. */
+export type AlarmFact = {
+  /** When it cleared; none when it stood at the end of the window. */
+  cleared_at?: string | null;
+  /** Its grid. */
+  grid: Id;
+  /** The level at which it was raised. */
+  level: Level;
+  /** The highest that it reached. */
+  peak: Level;
+  /** When it was raised. */
+  raised_at: string;
+  /** Where. */
+  source: Id;
 };
 
 /** Active alarms. */
@@ -151,6 +183,73 @@ export type BackendBody = {
 /** What a camera is to be read with. */
 export type BackendChoice = "auto" | "retina" | "ffmpeg";
 
+/** A backtest that was begun. */
+export type BacktestBegun = {
+  /** Its number. */
+  id: number;
+};
+
+/** What to try, over which time. */
+export type BacktestBody = {
+  /** Alarms a day of one source beyond which limits are sought that calm it; 1 without. */
+  calm_per_day?: number | null;
+  from: string;
+  /** A rule in the set, or of `text`; may be left out when the text holds one rule alone. */
+  rule?: string | null;
+  /** A rule file to be tried in place of the rules in force. */
+  text?: string | null;
+  /** At most 92 days after `from`, and not after now. */
+  to: string;
+};
+
+/** The backtests that run, wait, or have ended lately. */
+export type BacktestList = {
+  /** The newest first, without their reports. */
+  items: Job[];
+};
+
+/** What a rule would have said. */
+export type BacktestReport = {
+  /** The alarms, the oldest first; at most 5,000. */
+  alarms: AlarmFact[];
+  /** By hour of the clock (UTC); hours without one are left out. */
+  by_hour: HourCount[];
+  /** By the highest level that each reached. */
+  by_level: Record<string, number>;
+  /** By source, the noisiest first; at most 200. */
+  by_source: SourceCount[];
+  /** For the noisiest sources of a rule with limits: how far limits would have to be moved. */
+  calm: Calm[];
+  /** The window, from. */
+  from: string;
+  /** The load with this rule as tried, in place of what it said in the window if it was in force. */
+  load_after: Load;
+  /** The load on the desk as it was. */
+  load_before: Load;
+  /** What people found. */
+  matched: Matched;
+  /** In a day, on average. */
+  per_day: number;
+  /** Alarms raised in the window. */
+  raised: number;
+  /** Readings seen, those before the window with them. */
+  readings: number;
+  /** The rule. */
+  rule: Id;
+  /** Sources that the rule watches. */
+  sources: number;
+  /** Sources that raised at all. */
+  sources_raising: number;
+  /** Alarms that stood already when it began. */
+  standing: number;
+  /** The window, to. */
+  to: string;
+  /** Hash of its meaning. */
+  version: string;
+  /** Seconds of readings before the window. */
+  warm_up_s: number;
+};
+
 /** A step of time summed up. */
 export type BucketView = {
   /** When it begins. */
@@ -163,6 +262,66 @@ export type BucketView = {
   max: number;
   /** The least value. */
   min: number;
+};
+
+/** Alarms by level. */
+export type ByLevel = {
+  /** Level IV. */
+  blue: number;
+  /** Level II. */
+  orange: number;
+  /** Level I. */
+  red: number;
+  /** Level III. */
+  yellow: number;
+};
+
+/** A rule's calendar. */
+export type CalendarSight = {
+  /** Its name. */
+  name: string;
+  /** When that may change. */
+  next_edge?: string | null;
+  /** Whether the rule is in force. */
+  open: boolean;
+};
+
+/** What would calm a source. */
+export type Calm = {
+  /** Where the lowest level stands now. */
+  limit_now: number;
+  /** Where it would stand. */
+  limit_then: number;
+  /** By how much all limits of the rule would have to be moved; below zero for a rule that speaks when a value falls. */
+  move_by: number;
+  /** Alarms a day as the limits stand. */
+  per_day_now: number;
+  /** Alarms a day with the limits moved. */
+  per_day_then: number;
+  /** The source. */
+  source: Id;
+  /** Alarms a day that were asked for. */
+  wanted_per_day: number;
+};
+
+/** A camera's share of attention. */
+export type CameraFigures = KpiJudged & {
+  /** Alarms in 45 days at this rate. */
+  per_45_days: number;
+  /** The camera. */
+  source: string;
+  /** How that stands against the line. */
+  verdict: KpiVerdict;
+};
+
+/** The alarm that explains another. */
+export type Cause = {
+  /** Which alarm. */
+  alarm: Id;
+  /** Its rule. */
+  rule: Id;
+  /** Its source. */
+  source: Id;
 };
 
 /** What may have failed. */
@@ -186,6 +345,24 @@ export type CauseView = {
   /** Whose. */
   owner: Owner;
   type: "owner";
+};
+
+/** A channel. */
+export type ChannelView = {
+  /** `app`, `webhook`, `robot`, `mail` or `mqtt`. */
+  kind: string;
+  /** As routes name it. */
+  name: string;
+};
+
+/** A condition, asked. */
+export type ConditionSight = {
+  /** What it says; none when it cannot be said. */
+  holds?: boolean | null;
+  /** The names in it with their values. */
+  names: NameSight[];
+  /** As written in the rule. */
+  text: string;
 };
 
 /** A change of state. */
@@ -216,7 +393,7 @@ export type ConnectionsView = {
   to: string;
 };
 
-/** What an emergency's area has got, and at whose cost, against how it would be without the emergency; counted anew every ten seconds. */
+/** What an emergency's area has got, and at whose cost: against how it would be now without the emergency, whatever area was in force before. Counted anew every ten seconds. */
 export type Cost = {
   /** Cameras in the area, without residents' own. */
   cameras: number;
@@ -327,6 +504,92 @@ export type Evidence = {
   values?: Record<string, unknown>;
 };
 
+/** What a rule sees at a source. */
+export type Explanation = {
+  alarm?: Alarm | null;
+  /** The moment that is explained. */
+  at: string;
+  calendar?: CalendarSight | null;
+  /** Its levels, the lowest first; none when the rule does not watch the source. */
+  levels: LevelSight[];
+  /** The answer in sentences, the weightiest first. */
+  reasons: Reason[];
+  /** The rule. */
+  rule: Id;
+  /** Until when a person has put this rule aside for this source. */
+  shelved_until?: string | null;
+  /** The source. */
+  source: Id;
+  /** The state of the source's link. */
+  state: SourceState;
+  /** Where it is in its life. */
+  status: RuleStatus;
+  /** The answer in one word. */
+  verdict: RuleVerdict;
+  /** Hash of its meaning. */
+  version: string;
+};
+
+/** One thing found. */
+export type Finding = {
+  /** What kind of finding, as `no-clear`. */
+  code: string;
+  /** Column in characters, from 1; 0 when the line as a whole is meant. */
+  column: number;
+  /** The file, as it was named to the loader. */
+  file: string;
+  /** Line, from 1; 0 when the file as a whole is meant. */
+  line: number;
+  rule?: Id | null;
+  /** How bad. */
+  severity: Severity;
+  /** In words. */
+  text: string;
+};
+
+/** What was found. */
+export type Findings = {
+  /** In the order of lines; nothing for a text that is good. */
+  items: Finding[];
+};
+
+/** What a transition changes. */
+export type FloodChange = {
+  /** How many in the ten minutes before. */
+  alarms: number;
+  type: "began";
+} | {
+  /** How many were announced from ten minutes before its beginning to its end. */
+  alarms: number;
+  /** The most in any ten minutes. */
+  peak: number;
+  /** Since when it was on. */
+  since: string;
+  type: "ended";
+};
+
+/** A flood. */
+export type FloodSpan = {
+  /** Announced from ten minutes before its begin to its end. */
+  alarms: number;
+  /** The most in any ten minutes of it. */
+  peak: number;
+  /** When it began. */
+  since: string;
+  /** None while it is on. */
+  until?: string | null;
+};
+
+/** A flood begins or ends, at one desk or in the hub as a whole. */
+export type FloodTransition = {
+  /** When. */
+  at: string;
+  /** What changed. */
+  change: FloodChange;
+  /** The desk, as the owner of its rules is written; none for the whole hub. */
+  desk?: string | null;
+};
+
 /** Until when it is open. */
 export type GrantView = {
   until: string;
@@ -354,6 +617,16 @@ export type Hazard = "flood" | "fire" | "gas" | "geology" | "security" | "traffi
 
 /** What could be better about a stream that is well. */
 export type Hint = "long_gop" | "udp_to_tcp" | "ffmpeg_needed";
+
+/** Alarms raised in an hour. */
+export type HourCount = {
+  /** By the highest level that each reached. */
+  by_level: Record<string, number>;
+  /** When the hour begins. */
+  hour: string;
+  /** How many. */
+  raised: number;
+};
 
 /** The hub's own state. */
 export type HubView = {
@@ -529,17 +802,225 @@ export type IncidentView = Incident & {
   transitions: IncidentTransition[];
 };
 
+/** A backtest under way, or ended. */
+export type Job = {
+  /** Who asked for it. */
+  by: string;
+  /** Why it failed. */
+  error?: string | null;
+  /** From. */
+  from: string;
+  /** Its number. */
+  id: number;
+  /** How far it is, from 0 to 1. */
+  progress: number;
+  /** Readings seen so far. */
+  readings: number;
+  report?: BacktestReport | null;
+  /** The rule. */
+  rule: Id;
+  /** Where it is. */
+  state: JobState;
+  /** To. */
+  to: string;
+};
+
+/** Where a backtest is. */
+export type JobState = "waiting" | "running" | "done" | "failed" | "cancelled";
+
 /** Camera or sensor. */
 export type Kind = "camera" | "sensor";
+
+/** A figure with its lines. */
+export type Kpi = {
+  /** Good up to here. */
+  good?: number | null;
+  /** Which, as `alarms_per_hour`; docs/kpis.md tells each. */
+  id: string;
+  /** Bearable up to here; none where there is nothing between good and over. */
+  limit?: number | null;
+  /** Whether more is better: good is from the line up then. */
+  more_is_better: boolean;
+  /** `per_hour`, `per_10_min`, `share` (0 to 1) or `count`. */
+  unit: string;
+  /** The figure; none when nothing was measured. */
+  value?: number | null;
+  /** How it stands against the lines. */
+  verdict: KpiVerdict;
+};
+
+/** What figures are told by. */
+export type KpiBy = "hour" | "shift" | "day";
+
+/** What people found an alarm to be. */
+export type KpiJudged = {
+  /** Alarms announced. */
+  alarms: number;
+  /** False ones of those judged, 0 to 1; none while none is judged. */
+  false_share?: number | null;
+  /** Of them, those whose incident was closed with a verdict. */
+  judged: number;
+  /** Of them, those that were false. */
+  judged_false: number;
+  /** Of them, those nobody needed to know of. */
+  judged_nuisance: number;
+};
+
+/** Counts of a stretch of time. */
+export type KpiPeriod = {
+  /** Acknowledged by a person. */
+  acknowledged: ByLevel;
+  /** Alarms announced. */
+  alarms: number;
+  /** Times a rule began to chatter at a source. */
+  chattering: number;
+  /** Cleared, by level at their end. */
+  cleared: ByLevel;
+  /** Hours of it that have been. */
+  covered_h: number;
+  /** Cleared within ten seconds. */
+  fleeting: number;
+  /** Seconds in flood. */
+  flood_s: number;
+  /** Floods that began. */
+  floods: number;
+  /** From, a whole hour. */
+  from: string;
+  /** The most in any ten minutes. */
+  peak_10_min: number;
+  /** Alarms an hour; none before a minute of it has been. */
+  per_hour?: number | null;
+  /** The same by level at their raise. */
+  raised: ByLevel;
+  /** Put aside by people. */
+  shelvings: number;
+  shift?: Shift | null;
+  /** The most alarms at a time that had stood for more than a day. */
+  standing: number;
+  /** Raised and not announced, by cause; causes that took nothing are left out. */
+  suppressed: Record<string, number>;
+  /** To, a whole hour. */
+  to: string;
+  /** How that stands against the line. */
+  verdict: KpiVerdict;
+  /** Windows of ten minutes by the clock with more than ten alarms. */
+  windows_over_10: number;
+};
+
+/** How the alarms of a desk, or of the hub, were over a time. */
+export type KpiReport = {
+  /** What `periods` are. */
+  by: KpiBy;
+  /** The cameras that raised most, most first; at most 20. */
+  cameras: CameraFigures[];
+  /** Hours of it that have been and for which there are figures. */
+  covered_h: number;
+  /** The hours of the day shift. */
+  day_shift: string;
+  /** The desk; none for the whole hub. */
+  desk?: string | null;
+  /** All desks that have figures. */
+  desks: string[];
+  /** Floods that were on, rising; at most 720. */
+  floods: FloodSpan[];
+  /** From, a whole hour. */
+  from: string;
+  /** The figures with their lines. */
+  kpis: Kpi[];
+  /** Steps with a limit that were done or late, and how many were late. */
+  limits: LimitsKept;
+  /** What is so now. */
+  now: NowFigures;
+  /** The same by the names of OPC UA part 9, AlarmMetricsType. */
+  opc_ua: OpcUa;
+  /** The stretches of it, rising. */
+  periods: KpiPeriod[];
+  /** Each rule that raised, most first; at most 100. */
+  rules: RuleFigures[];
+  /** Day shifts and night shifts, each taken together. */
+  shifts: ShiftFigures[];
+  /** How long people took, by level, the gravest first. */
+  times: LevelTimes[];
+  /** To, a whole hour; the one that is on counts so far. */
+  to: string;
+  /** The ten rules and sources that raised most, most first. */
+  top: Noisy[];
+  /** Counts over the whole time. */
+  total: KpiPeriod;
+  /** The zone of days and shifts. */
+  zone: string;
+};
+
+/** What a figure is called. */
+export type KpiVerdict = "good" | "fair" | "over" | "none";
 
 /** The four statutory warning levels, rising. In CAP 1.2: Minor, Moderate, Severe, Extreme. */
 export type Level = "blue" | "yellow" | "orange" | "red";
 
+/** A level of the rule at the source. */
+export type LevelSight = {
+  /** When it is over. */
+  clear: ConditionSight;
+  /** Seconds for which `raise` must hold. */
+  for_s: number;
+  /** Which. */
+  level: Level;
+  /** When it is raised. */
+  raise: ConditionSight;
+  timer?: TimerSight | null;
+};
+
+/** How long people took with incidents of a level. */
+export type LevelTimes = {
+  /** Until somebody acknowledged it. */
+  acknowledge: Took;
+  /** Until it was closed. */
+  close: Took;
+  /** Until somebody was sent. */
+  dispatch: Took;
+  /** Incidents reported in the time of the report. */
+  incidents: number;
+  /** The incident's level. */
+  level: Level;
+};
+
+/** LimitsKept of the case flow. */
+export type LimitsKept = {
+  /** Of them, those whose limit passed first. */
+  late: number;
+  /** Steps with a limit that were done, or whose limit has passed. */
+  steps: number;
+};
+
+/** The load on a desk over a time. ISA-18.2 takes about 6 alarms an hour as good and 12 as the most; more than 10 in 10 minutes are a flood. */
+export type Load = {
+  /** Alarms raised. */
+  alarms: number;
+  /** Their share of all windows, in percent. */
+  flood_percent: number;
+  /** Windows of ten minutes with more than ten. */
+  flood_windows: number;
+  /** Hours of the clock with more than twelve. */
+  hours_over_12: number;
+  /** In an hour, on average. */
+  per_hour: number;
+  /** In the worst hour of the clock. */
+  worst_hour: number;
+  /** In the worst ten minutes, counted from the begin. */
+  worst_ten_minutes: number;
+};
+
 /** What a row tells. */
 export type LogBody = AlarmTransition & {
   kind: "alarm";
+} | AlarmTransition & {
+  kind: "shadow";
 } | IncidentTransition & {
   kind: "incident";
+} | FloodTransition & {
+  kind: "flood";
+} | RuleChange & {
+  kind: "rule";
 } | Audit & {
   kind: "audit";
 };
@@ -562,6 +1043,56 @@ export type LogEntry = {
 export type LogIn = {
   password: string;
   username: string;
+};
+
+/** An incident that is made up. */
+export type MadeUp = {
+  /** When; now without. */
+  at?: string | null;
+  /** In which grid. */
+  grid: Id;
+  /** What harm. */
+  hazard: Hazard;
+  /** How grave. */
+  level: Level;
+  owner?: Owner | null;
+  rule?: Id | null;
+};
+
+/** Alarms set beside the incidents of the same hazard that share a source or a grid. */
+export type Matched = {
+  /** Alarms that meet incidents found false or a nuisance, and none found true. */
+  false_alarms: number;
+  /** Incidents found true that no alarm meets; at most 20. */
+  missed: Id[];
+  /** Alarms that meet an incident without a verdict. */
+  open: number;
+  /** `true_alarms` of those judged, in percent; none while nothing was judged. */
+  precision?: number | null;
+  /** Those among them that an alarm meets, in percent; none when there was no such incident. */
+  recall?: number | null;
+  /** Alarms that meet an incident found true. */
+  true_alarms: number;
+  /** Incidents found true in the rule's own grids and hazard. */
+  true_incidents: number;
+  /** Alarms that meet no incident: nobody has judged them. */
+  unmatched: number;
+};
+
+/** A name in a condition. */
+export type NameSight = {
+  /** How old it is, in seconds. */
+  age_s?: number | null;
+  /** Why there is no usable value: `no_value`, `too_old`, `no_limit`, `no_tag`, `broker_away`. */
+  missing?: string | null;
+  /** As written. */
+  name: string;
+  /** The reading it stands for, when it is one. */
+  reading?: string | null;
+  /** When the value was received, of a reading. */
+  received_at?: string | null;
+  /** Its value; none when there is none. */
+  value?: unknown;
 };
 
 /** A camera that shows the place of an incident. */
@@ -587,6 +1118,85 @@ export type NewUser = {
   password: string;
   role: Role;
   scope?: Scope;
+};
+
+/** A rule at a source that raises often. */
+export type Noisy = {
+  /** Alarms announced. */
+  alarms: number;
+  /** Whose rule it is. */
+  desk?: string | null;
+  /** Closed as false. */
+  judged_false: number;
+  /** The rule. */
+  rule: string;
+  /** Of all alarms of the report, 0 to 1. */
+  share: number;
+  /** The source. */
+  source: string;
+};
+
+/** One message to one recipient over one channel. */
+export type Notification = {
+  /** When it was planned. */
+  at: string;
+  /** Over which channel. */
+  channel: string;
+  /** What is said: title, kind and the like. */
+  content: Record<string, unknown>;
+  /** When it was sent or given up. */
+  ended_at?: string | null;
+  /** Why the last try failed, or why it was given up. */
+  error?: string | null;
+  /** In which grid that is. */
+  grid?: string | null;
+  /** Its number. */
+  id: number;
+  /** What it is about; none for a summary. */
+  incident?: string | null;
+  /** How grave. */
+  level: Level;
+  /** When it is tried next, while it waits. */
+  next_try?: string | null;
+  /** The id of a person; `*` for the one place behind the channel; `role:ROLE` when nobody was on duty. */
+  recipient: string;
+  /** Where it stands. */
+  state: NotificationState;
+  /** Which step of which route says it, as `river/1`. */
+  step: string;
+  /** How often it was tried. */
+  tries: number;
+};
+
+/** Messages, the newest first. */
+export type NotificationPage = {
+  /** The newest first. */
+  items: Notification[];
+  /** Where the next page begins; none on the last. */
+  next_cursor?: number | null;
+};
+
+/** Where a message stands. */
+export type NotificationState = "waiting" | "held" | "summed" | "sent" | "dead";
+
+/** What is so now. */
+export type NowFigures = {
+  /** Alarms that are active. */
+  active: number;
+  /** When: at most a second ago. */
+  at: string;
+  /** Since when there is a flood; none when there is none. */
+  flood_since?: string | null;
+  /** Announced in the last ten minutes. */
+  last_10_min: number;
+  /** Announced in the last hour. */
+  last_hour: number;
+  /** Put aside. */
+  shelved: number;
+  /** Stand for more than a day. */
+  standing: number;
+  /** Announced and not acknowledged. */
+  unacknowledged: number;
 };
 
 /** One value of one reading of one source. */
@@ -615,6 +1225,28 @@ export type ObservationPage = {
   items: Observation[];
   /** Where to go on as `from`; none when all is there. */
   next_from?: string | null;
+};
+
+/** The metrics of OPC UA part 9 for the time of the report; `Current...` is now. */
+export type OpcUa = {
+  /** Alarms announced. */
+  AlarmCount: number;
+  /** The mean of so many minutes. */
+  AverageAlarmRate: number;
+  /** Alarms in the last so many minutes. */
+  CurrentAlarmRate: number;
+  /** The longest time an alarm was active, in milliseconds, active ones so far. */
+  MaximumActiveState: number;
+  /** The most in so many minutes. */
+  MaximumAlarmRate: number;
+  /** How often the same rule was raised again at the same source, at most. */
+  MaximumReAlarmCount: number;
+  /** The longest time an announced alarm was not acknowledged, in milliseconds. */
+  MaximumUnAck: number;
+  /** Minutes over which rates are calculated. */
+  Rate: number;
+  /** Since when the others count: the begin of the report, or of the log. */
+  StartTime: string;
 };
 
 /** Where an incident comes from. */
@@ -682,6 +1314,20 @@ export type OutageView = {
   state: SourceState;
 };
 
+/** The outbox. */
+export type OutboxPage = {
+  /** Messages that were given up. */
+  dead?: number | null;
+  /** Messages that wait for a summary. */
+  held?: number | null;
+  /** The newest first. */
+  items: Notification[];
+  /** Where the next page begins; none on the last. */
+  next_cursor?: number | null;
+  /** Messages to be sent, over all; none for a caller with a scope. */
+  waiting?: number | null;
+};
+
 /** How an incident ended, if it did. */
 export type Outcome = {
   type: "closed";
@@ -704,6 +1350,20 @@ export type Owner = "governance" | "police" | "traffic" | "telecom" | "resident"
 export type OwnerRates = Rates & {
   /** Whose. */
   owner: Owner;
+};
+
+/** Somebody who can be told. */
+export type PersonView = {
+  /** As routes name them. */
+  id: string;
+  /** As they are called. */
+  name: string;
+  /** In which roles they are on duty now. */
+  on_duty: string[];
+  /** Messages in an hour before further ones are put together. */
+  per_hour_max?: number | null;
+  /** By which of app, e-mail and robots they can be reached. */
+  reached_by: string[];
 };
 
 /** A point on the ground in WGS 84 degrees. */
@@ -760,6 +1420,28 @@ export type RatesView = {
   owners: OwnerRates[];
 };
 
+/** A sentence of the answer. */
+export type Reason = {
+  /** What kind of sentence, as `waits`; the console translates it. */
+  key: string;
+  /** In English. */
+  text: string;
+  /** What stands in it. */
+  values: Record<string, unknown>;
+};
+
+/** What a reload came to. */
+export type Reloaded = {
+  /** Whether anything is another than before. */
+  changed: boolean;
+  /** How many rules there are. */
+  rules: number;
+  /** How long it took, in seconds. */
+  took_s: number;
+  /** Hash over their meaning. */
+  version: string;
+};
+
 /** A person's report. */
 export type Report = {
   grid: Id;
@@ -773,6 +1455,135 @@ export type Report = {
 
 /** A role; each includes what is listed for it in [`Role::has`]. */
 export type Role = "viewer" | "responder" | "operator" | "lead" | "admin";
+
+/** Who is on duty in a role now. */
+export type RoleView = {
+  /** Ids of persons; empty when nobody is. */
+  on_duty: string[];
+  /** The role. */
+  role: string;
+};
+
+/** The duty roster as it stands now. */
+export type RosterView = {
+  /** When it was looked at. */
+  at: string;
+  /** All persons; their addresses are not shown. */
+  persons: PersonView[];
+  /** All roles. */
+  roles: RoleView[];
+  /** The shifts as they are in the file. */
+  shifts: Record<string, unknown>[];
+};
+
+/** The routes. */
+export type RoutesView = {
+  /** The names of the channels, with their kind. */
+  channels: ChannelView[];
+  /** The routes as they are in the file. */
+  items: Record<string, unknown>[];
+};
+
+/** A rule to be written. */
+export type RuleBody = {
+  /** Why; up to 500 characters. */
+  note?: string;
+  /** A whole rule file that holds this rule alone, and perhaps calendars. */
+  text: string;
+};
+
+/** A step in the life of a rule. */
+export type RuleChange = {
+  /** The rule. */
+  rule: Id;
+  /** Where it is in its life after the step: `draft`, `shadow`, `active`, `retired`. */
+  status: string;
+  /** The step. */
+  step: RuleStep;
+  /** Hash of its meaning after the step. */
+  version: string;
+};
+
+/** A rule's quality. */
+export type RuleFigures = KpiJudged & {
+  /** The rule. */
+  rule: string;
+  /** How its false ones stand against the line. */
+  verdict: KpiVerdict;
+};
+
+/** Where a rule is in its life. */
+export type RuleStatus = "draft" | "shadow" | "active" | "retired";
+
+/** What was done to a rule. */
+export type RuleStep = {
+  /** Why, in the author's words; may be empty. */
+  note: string;
+  /** The whole text. */
+  text: string;
+  type: "written";
+} | {
+  /** From. */
+  from: string;
+  /** Whether a lead went on without what a promotion asks for. */
+  overridden?: boolean;
+  /** What it rests on: `backtest` or `shadow`, for a promotion. */
+  proof?: string | null;
+  /** Why. */
+  reason: string;
+  /** The whole text after it. */
+  text: string;
+  type: "status_set";
+} | {
+  /** From. */
+  from: string;
+  /** In a day. */
+  per_day: number;
+  /** Alarms it would have raised. */
+  raised: number;
+  /** To. */
+  to: string;
+  type: "backtested";
+};
+
+/** A step in the life of a rule, as the log has it. */
+export type RuleStepView = {
+  /** When. */
+  at: string;
+  /** Who. */
+  by: Actor;
+  /** What, with the text of that version. */
+  change: RuleChange;
+  /** The row's number in the log. */
+  seq: number;
+};
+
+/** A rule's text and what was done to it. */
+export type RuleText = {
+  /** The file it stands in. */
+  file: string;
+  /** The rule. */
+  id: Id;
+  /** Where it is in its life. */
+  status: RuleStatus;
+  /** What was done to it, the oldest first. */
+  steps: RuleStepView[];
+  /** The text, a whole file that holds this rule alone. */
+  text: string;
+  /** Hash of its meaning. */
+  version: string;
+  /** Whether it may be written here; else its file is edited by hand, and the text may be copied under another id. */
+  writable: boolean;
+};
+
+/** A text to look at. */
+export type RuleTextBody = {
+  /** A whole rule file. */
+  text: string;
+};
+
+/** The answer in one word. */
+export type RuleVerdict = "raised" | "waiting" | "unknown" | "not_met" | "closed" | "not_watched";
 
 /** Which part of the town a caller may see. An empty list means no limit. */
 export type Scope = {
@@ -806,12 +1617,66 @@ export type SessionView = {
   user: UserView;
 };
 
+/** How bad a finding is. */
+export type Severity = "error" | "warning";
+
+/** What a rule said on trial in an hour. */
+export type ShadowHour = {
+  /** When the hour begins. */
+  hour: string;
+  /** Alarms raised. */
+  raised: number;
+};
+
+/** What a rule said on trial of a source. */
+export type ShadowSource = {
+  /** Alarms raised. */
+  raised: number;
+  /** The source. */
+  source: Id;
+};
+
+/** What a rule said on trial. */
+export type ShadowView = {
+  /** Alarms that stand. */
+  active: number;
+  /** The alarms, the newest first; at most 500. */
+  alarms: Alarm[];
+  /** By hour of the clock (UTC). */
+  by_hour: ShadowHour[];
+  /** By source, the noisiest first. */
+  by_source: ShadowSource[];
+  /** Whether older ones were left out. */
+  more: boolean;
+  /** Alarms raised. */
+  raised: number;
+  /** The rule. */
+  rule: Id;
+  /** When it first said something; none when it has not. */
+  since?: string | null;
+};
+
 /** For how long, and why. */
 export type ShelveBody = {
   /** 1 to 480 minutes. */
   minutes: number;
   /** Why; required. */
   reason: string;
+};
+
+/** Which shift. */
+export type Shift = "day" | "night";
+
+/** A kind of shift over the whole time. */
+export type ShiftFigures = {
+  /** Alarms announced. */
+  alarms: number;
+  /** Hours of it that have been. */
+  covered_h: number;
+  /** The figures that hours alone give. */
+  kpis: Kpi[];
+  /** Which. */
+  shift: Shift;
 };
 
 /** A camera or a sensor as the registry knows it. Holds no secret: passwords stay in `storage`. */
@@ -835,7 +1700,7 @@ export type Source = {
   /** Which of the five kinds of owner it belongs to. */
   owner: Owner;
   place?: Place | null;
-  /** Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream), `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`), `backend` (`auto`, `retina` or `ffmpeg`), `tls` (which certificate of an `rtsps://` camera is trusted), `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`. */
+  /** Free attributes. Known keys: `limits.NAME` (a number for rules), `sub` (URL or path of a camera's sub stream), `looks_at` (source ids a camera sees, separated by spaces), `bearing` (degrees), `transport` (`tcp` or `udp`), `backend` (`auto`, `retina` or `ffmpeg`), `tls` (which certificate of an `rtsps://` camera is trusted), `priority` (`key` or `usual`), `service` (`out` or `maintenance`: no rule is about it) with `service_until` (RFC 3339), `site` (what it watches over), `gateway`, `broker` (which of the configured brokers a sensor is on), `offline_topic`. */
   tags?: Record<string, string>;
   /** Sensor: MQTT topic, may hold the wildcards `+` and `#`. Camera: empty. */
   topic?: string;
@@ -843,6 +1708,18 @@ export type Source = {
   unit?: string;
   /** Camera: main stream, `rtsp://host[:port]/path` or `rtsps://`, without credentials. Sensor: empty. */
   url?: string;
+};
+
+/** Alarms raised at a source. */
+export type SourceCount = {
+  /** How long they stood in all, within the window, in seconds. */
+  active_s: number;
+  /** In a day, on average. */
+  per_day: number;
+  /** How many. */
+  raised: number;
+  /** The source. */
+  source: Id;
 };
 
 /** A page of sources. */
@@ -888,6 +1765,15 @@ export type SourceView = Source & {
   statuses: SourceStatus[];
 };
 
+/** Where a rule goes. */
+export type StatusBody = {
+  /** Into force without trial or second person, on the caller's own account. */
+  override?: boolean;
+  /** Why; required, up to 500 characters. */
+  reason: string;
+  status: RuleStatus;
+};
+
 /** The seven steps 上报 受理 立案 派遣 处置 核查 结案; an incident stands at the last one done. */
 export type Step = "report" | "accept" | "file" | "dispatch" | "handle" | "verify" | "close";
 
@@ -910,6 +1796,8 @@ export type StreamFacts = {
   backend?: Backend | null;
   /** Bits a second, measured over the last seconds. */
   bitrate_bps: number;
+  /** The camera's own clock minus the hub's, in milliseconds, by its RTCP sender reports: positive when it is ahead. Good to the way of the packets and a turn of reading, together below half a second as a rule. None when it sends no time, or FFmpeg reads it. */
+  clock_offset_ms?: number | null;
   /** RFC 6381 codec string, as `avc1.4d401e`, `hvc1.1.6.L93.B0`. */
   codec: string;
   /** From DESCRIBE to the first key frame, in milliseconds. */
@@ -925,6 +1813,24 @@ export type StreamFacts = {
   transport?: Transport | null;
   /** Width in pixels. */
   width: number;
+};
+
+/** A recipient on a channel. */
+export type TargetView = {
+  /** Over which channel. */
+  channel: string;
+  /** To whom. */
+  recipient: string;
+};
+
+/** How long a condition has held. */
+export type TimerSight = {
+  /** When it will have held long enough; none while it pauses. */
+  due?: string | null;
+  /** For how long it has held, gaps left out, in seconds. */
+  elapsed_s: number;
+  /** When it first held. */
+  since: string;
 };
 
 /** A short text in both languages of the console. */
@@ -957,6 +1863,16 @@ export type TokenView = {
   scope: Scope;
 };
 
+/** Seconds from the report, of those that got so far. */
+export type Took = {
+  /** How many got so far. */
+  count: number;
+  /** Half of them took at most so long. */
+  median_s?: number | null;
+  /** Nine of ten took at most so long. */
+  p90_s?: number | null;
+};
+
 /** How a camera's packets travel. */
 export type Transport = "tcp" | "udp";
 
@@ -972,3 +1888,25 @@ export type UserView = {
 
 /** What it turned out to be. */
 export type Verdict = "true" | "false" | "nuisance";
+
+/** What would be told. */
+export type WouldPage = {
+  /** Each step of each route that is for it. */
+  items: WouldView[];
+};
+
+/** What a step would tell. */
+export type WouldView = {
+  /** How many seconds after the beginning. */
+  after_s: number;
+  /** Whom the step names and nobody stands behind then. */
+  nobody: TargetView[];
+  /** Which route. */
+  route: string;
+  /** Which of its steps, from 0. */
+  step: number;
+  /** Who would be told. */
+  told: TargetView[];
+  /** What makes it needless: `acknowledged`, `accepted`, `dispatched` or `never`. */
+  unless: string;
+};

@@ -17,6 +17,16 @@ export interface HubHealth {
   emergency?: { since: string; until: string } | null;
 }
 
+/** A flood of alarms that is on; `desk` is none for the whole hub. */
+export interface Flood {
+  desk: string | null;
+  since: string;
+  /** Announced from ten minutes before its begin until now. */
+  alarms: number;
+  /** In the last ten minutes. */
+  rate: number;
+}
+
 export interface Notice {
   source: string;
   code: string;
@@ -28,10 +38,10 @@ export interface Notice {
 
 type ReadingListener = (observation: Observation) => void;
 
-const BASE_TOPICS = ['incidents', 'alarms', 'sources', 'hub'];
+const BASE_TOPICS = ['incidents', 'alarms', 'sources', 'hub', 'floods'];
 /** The window of the alarm rate. */
 const RATE_MS = 600_000;
-/** More new incidents than this in the window are a flood (EEMUA 191). */
+/** More new incidents than this in the window are too many for a person. */
 export const FLOOD = 10;
 
 class Town {
@@ -45,6 +55,8 @@ class Town {
   incidents = $state.raw<ReadonlyMap<string, Incident>>(new Map());
   alarms = $state.raw<ReadonlyMap<string, Alarm>>(new Map());
   hub = $state.raw<HubHealth>({});
+  /** The floods that are on, the hub's first. */
+  floods = $state.raw<Flood[]>([]);
   notices = $state.raw<Notice[]>([]);
   /** Rises whenever the state of a source changes; `stateOf` is read after it. */
   statesVersion = $state(0);
@@ -76,8 +88,9 @@ class Town {
     return count;
   }
 
-  get flood(): boolean {
-    return this.rate > FLOOD;
+  /** The hub's flood; that of a desk is always within one of the hub. */
+  get flood(): Flood | undefined {
+    return this.floods[0];
   }
 
   start(): void {
@@ -94,6 +107,7 @@ class Town {
     this.#states.clear();
     this.#readings.clear();
     this.lastAt = 0;
+    this.floods = [];
     this.notices = [];
     this.downSince = 0;
   }
@@ -225,6 +239,7 @@ class Town {
     this.incidents = new Map(((topics['incidents'] ?? []) as Incident[]).map((incident) => [incident.id, incident]));
     this.alarms = new Map(((topics['alarms'] ?? []) as Alarm[]).map((alarm) => [alarm.id, alarm]));
     this.hub = (topics['hub'] ?? {}) as HubHealth;
+    this.floods = (topics['floods'] ?? []) as Flood[];
     this.#noteReported(this.incidents.values());
     this.#statuses.clear();
     this.#states.clear();
@@ -257,6 +272,7 @@ class Town {
         readings = true;
         this.#putReading(op.item as Observation);
       } else if (op.topic === 'hub') this.hub = op.item as HubHealth;
+      else if (op.topic === 'floods') this.floods = op.item as Flood[];
       else if (op.topic === 'notices') this.notices = [...this.notices, { ...(op.item as Notice), key: (this.#notice += 1) }].slice(-5);
     }
     if (incidents) {

@@ -33,3 +33,16 @@ export function grouped(incidents: Incident[]): Group[] {
   }
   return [...groups.values()];
 }
+
+/** In a flood: red and orange stand for themselves, the rest is grouped. */
+export function inFlood(incidents: Incident[]): { open: Incident[]; groups: Group[] } {
+  const stands = (incident: Incident): boolean => GRAVITY[incident.level] >= GRAVITY.orange;
+  return { open: incidents.filter(stands), groups: grouped(incidents.filter((incident) => !stands(incident))) };
+}
+
+/** What a group is mostly about: its most frequent titles, at most `most`. */
+export function topCauses(incidents: Incident[], text: (incident: Incident) => string, most = 2): { text: string; count: number }[] {
+  const counts = new Map<string, number>();
+  for (const incident of incidents) counts.set(text(incident), (counts.get(text(incident)) ?? 0) + 1);
+  return [...counts].map(([cause, count]) => ({ text: cause, count })).sort((a, b) => b.count - a.count).slice(0, most);
+}

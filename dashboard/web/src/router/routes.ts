@@ -4,7 +4,7 @@ import type { Component } from 'svelte';
 import type { Right } from '../session/session.svelte';
 
 export interface Screen {
-  name: 'overview' | 'incidents' | 'incident' | 'wall' | 'sources' | 'source' | 'rules' | 'deadLetters' | 'admin' | 'audit' | 'login';
+  name: 'overview' | 'incidents' | 'incident' | 'wall' | 'sources' | 'source' | 'rules' | 'kpis' | 'deadLetters' | 'admin' | 'audit' | 'login';
   pattern: RegExp;
   /** Which entry of the navigation it belongs to. */
   under: string;
@@ -21,6 +21,7 @@ export const SCREENS: Screen[] = [
   { name: 'sources', pattern: /^\/sources$/, under: '/sources', load: () => import('../screens/sources/Sources.svelte') },
   { name: 'source', pattern: /^\/sources\/([^/]+)$/, under: '/sources', load: () => import('../screens/sources/Source.svelte') },
   { name: 'rules', pattern: /^\/rules$/, under: '/rules', load: () => import('../screens/rules/Rules.svelte') },
+  { name: 'kpis', pattern: /^\/kpis$/, under: '/kpis', right: 'lead', load: () => import('../screens/kpis/Kpis.svelte') },
   {
     name: 'deadLetters',
     pattern: /^\/dead-letters$/,

@@ -8,9 +8,10 @@ use super::{source, stream_url};
 use crate::map::TownMap;
 use crate::map::frame::Uv;
 use crate::map::seed::Seed;
+use crate::scene::Size;
 
 /// How many sources a town has for load tests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Cameras.
     pub cameras: usize,
@@ -18,6 +19,14 @@ pub struct Load {
     pub sensors: usize,
     /// The town's own cameras and sensors are left out.
     pub alone: bool,
+    /// Pictures a second of these cameras' `/sub`, one of [`Size::LOAD_RATES`].
+    pub fps: u32,
+}
+
+impl Default for Load {
+    fn default() -> Load {
+        Load { cameras: 0, sensors: 0, alone: false, fps: Size::LOAD_SUB.fps }
+    }
 }
 
 /// A sensor of a load test. Its value is the number of its message, from 1.

@@ -7,7 +7,8 @@ use crate::map::frame;
 
 fn town(cameras: usize, sensors: usize) -> (TownMap, Registry) {
     let map = TownMap::new(7);
-    let registry = Registry::new(&map, "127.0.0.1:8554".parse().unwrap(), Load { cameras, sensors, alone: false }, 7);
+    let registry =
+        Registry::new(&map, "127.0.0.1:8554".parse().unwrap(), Load { cameras, sensors, ..Load::default() }, 7);
     (map, registry)
 }
 
@@ -35,7 +36,7 @@ fn ids_are_unique_and_every_source_stands_in_its_grid() {
         let registry = Registry::new(
             &map,
             "127.0.0.1:1".parse().unwrap(),
-            Load { cameras: 300, sensors: 200, alone: false },
+            Load { cameras: 300, sensors: 200, ..Load::default() },
             seed,
         );
         let mut ids = BTreeSet::new();
@@ -96,7 +97,7 @@ fn thirteen_thousand_more_of_each_make_a_file_the_hub_takes() {
 #[test]
 fn a_load_test_can_do_without_the_town_itself() {
     let map = TownMap::new(7);
-    let load = Load { cameras: 3, sensors: 2, alone: true };
+    let load = Load { cameras: 3, sensors: 2, alone: true, ..Load::default() };
     let registry = Registry::new(&map, "127.0.0.1:1".parse().unwrap(), load, 7);
     let ids: Vec<&str> = all(&registry).map(|source| source.id.as_str()).collect();
     assert_eq!(ids, ["load-00001", "load-00002", "load-00003", "load-s-00001", "load-s-00002"]);

@@ -38,6 +38,13 @@ pub enum Behaviour {
         #[serde(default = "an_hour")]
         seconds: u32,
     },
+    /// The camera's wall clock, as its sender reports tell it, is off by this.
+    ClockOffset {
+        /// How far ahead, in seconds; below zero behind.
+        seconds: i32,
+    },
+    /// Media as usual and no sender reports.
+    NoSenderReports,
     /// RTP sequence numbers step back by 5,000, once a session, about two seconds after it began.
     SeqJumpBack,
     /// Packets carry another SSRC than the one announced in SETUP.

@@ -115,6 +115,8 @@ struct CameraState {
     covered: bool,
     offline: bool,
     behaviour: Behaviour,
+    /// What a wave makes it do in the place of `behaviour`.
+    wave: Option<Behaviour>,
 }
 
 /// Everything the pacer must know of the camera for one picture.
@@ -174,6 +176,7 @@ impl Camera {
                     covered: false,
                     offline: false,
                     behaviour: Behaviour::Normal,
+                    wave: None,
                 }),
                 refused: AtomicU64::new(0),
                 main: stream(Profile::Main),
@@ -194,8 +197,9 @@ impl Camera {
     /// What to show and how to behave right now.
     pub fn orders(&self) -> Orders {
         let state = self.state();
-        let covered = state.covered || state.behaviour == Behaviour::Covered;
-        let behaviour = if state.offline { Behaviour::Offline } else { state.behaviour.clone() };
+        let behaviour = state.wave.as_ref().unwrap_or(&state.behaviour);
+        let covered = state.covered || *behaviour == Behaviour::Covered;
+        let behaviour = if state.offline { Behaviour::Offline } else { behaviour.clone() };
         Orders { scene: if covered { Scene::Covered } else { state.scene }, behaviour }
     }
 
@@ -219,6 +223,19 @@ impl Camera {
 
     /// Changes how the camera behaves.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
+        self.state().behaviour = behaviour;
+        self.follow_orders();
+    }
+
+    /// A wave takes the camera, however it was told to behave, or (`None`) leaves it as it would be without.
+    pub fn set_wave(&self, wave: Option<Behaviour>) {
+        self.state().wave = wave;
+        self.follow_orders();
+    }
+
+    /// What a change of behaviour does at once.
+    fn follow_orders(&self) {
+        let behaviour = self.orders().behaviour;
         for stream in [&self.main, &self.sub] {
             let jump = match behaviour {
                 Behaviour::TimestampJump { direction: Direction::Forward, seconds } => seconds.wrapping_mul(90_000),
@@ -229,9 +246,7 @@ impl Camera {
             };
             stream.clock_jump.store(u64::from(jump), Ordering::Relaxed);
         }
-        let offline = behaviour == Behaviour::Offline;
-        self.state().behaviour = behaviour;
-        if offline {
+        if behaviour == Behaviour::Offline {
             self.reset_sessions();
         }
     }

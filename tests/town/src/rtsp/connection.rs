@@ -24,13 +24,15 @@ const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET
 const ENDLESS_BYTES: usize = 1 << 30;
 
 /// Serves a connection until either side ends it.
-pub async fn serve(shared: Arc<Shared>, socket: TcpStream) {
+pub async fn serve(shared: Arc<Shared>, socket: TcpStream, number: u64) {
     let _ = socket.set_nodelay(true);
     let mut connection = Connection {
         out: Arc::new(Out::new(socket)),
         nonce: format!("{:032x}", rand::random::<u128>()),
         nonce_since: Instant::now(),
         session: None,
+        number,
+        asked: false,
         shared,
     };
     connection.run().await;
@@ -43,6 +45,10 @@ struct Connection {
     nonce: String,
     nonce_since: Instant,
     session: Option<(Arc<Stream>, Arc<Session>)>,
+    /// In the farm's record.
+    number: u64,
+    /// The record knows its camera.
+    asked: bool,
 }
 
 struct Answer {
@@ -136,6 +142,9 @@ impl Connection {
             self.send(request, answer);
             return Then::Go;
         };
+        if !std::mem::replace(&mut self.asked, true) {
+            self.shared.record.asked(self.number, &camera, &request.method);
+        }
         let behaviour = camera.orders().behaviour;
         match behaviour {
             Behaviour::Offline => {
@@ -360,6 +369,7 @@ impl Connection {
         if let Some((stream, _)) = &self.session
             && answer.status == 200
         {
+            self.shared.record.playing(self.number, now_us());
             self.shared.pacer.schedule(stream);
         }
         answer

@@ -13,6 +13,7 @@ mod connection;
 mod out;
 pub(crate) mod overlay;
 mod pacer;
+mod record;
 mod request;
 mod sdp;
 mod session;
@@ -31,10 +32,12 @@ use tokio_util::sync::CancellationToken;
 pub use auth::Auth;
 pub use behaviour::{Behaviour, Direction, SdpDefect};
 pub use camera::{CameraSpec, CameraStats, Profile};
+pub use record::{Connect, Connects};
 
 use crate::scene::{ClipKey, Library, Scene, Size};
 use camera::{Camera, Cameras, Film, SharedClip};
-use pacer::Pacer;
+use pacer::{Pacer, now_us};
+use record::Record;
 
 /// Settings of a farm.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,6 +61,8 @@ pub struct FarmConfig {
     pub shards: usize,
     /// Threads that draw and encode.
     pub encoders: usize,
+    /// Pictures a second of load cameras' `/sub`, one of [`Size::LOAD_RATES`].
+    pub load_fps: u32,
 }
 
 impl Default for FarmConfig {
@@ -72,6 +77,7 @@ impl Default for FarmConfig {
             send_buffer_bytes: None,
             shards: 2,
             encoders: 2,
+            load_fps: Size::LOAD_SUB.fps,
         }
     }
 }
@@ -98,6 +104,7 @@ struct Shared {
     cameras: Cameras,
     library: Arc<Library>,
     pacer: Pacer,
+    record: Record,
     udp: UdpPair,
     account: auth::Account,
     session_timeout_s: u32,
@@ -141,7 +148,7 @@ impl Farm {
             library.foresee(&camera.sub.clip_key(&camera.spec, &camera.orders(), 0));
         }
         if load > 0 {
-            cameras.extend(load_cameras(&library, load).await?);
+            cameras.extend(load_cameras(&library, load, config.load_fps).await?);
         }
         Farm::listen(config, library, cameras).await
     }
@@ -158,11 +165,11 @@ impl Farm {
     }
 
     /// `count` cameras `load-00001`... (no password) for load tests: all share one clip for `/sub` (352x288, 15
-    /// pictures a second, 260 kbit/s) and one for `/main` (1920x1080, 25 pictures a second, 4 Mbit/s), which is made
-    /// when it is first asked for.
+    /// pictures a second unless `load_fps` says otherwise, 260 kbit/s) and one for `/main` (1920x1080, 25 pictures a
+    /// second, 4 Mbit/s), which is made when it is first asked for.
     pub async fn start_synthetic(config: FarmConfig, count: usize) -> anyhow::Result<Farm> {
         let library = Arc::new(Library::start(config.cache_dir.clone(), 1)?);
-        let cameras = load_cameras(&library, count).await?;
+        let cameras = load_cameras(&library, count, config.load_fps).await?;
         Farm::listen(config, library, cameras).await
     }
 
@@ -176,6 +183,7 @@ impl Farm {
             cameras: cameras.into_iter().map(|camera| (camera.spec.id.clone(), camera)).collect(),
             library,
             pacer,
+            record: Record::default(),
             udp,
             account: auth::Account {
                 realm: "Gridward town".into(),
@@ -214,6 +222,16 @@ impl Farm {
     /// Tells a camera how to behave.
     pub fn set_behaviour(&self, id: &str, behaviour: Behaviour) -> bool {
         self.with_camera(id, |camera| camera.set_behaviour(behaviour))
+    }
+
+    /// Lets a wave take a camera, or leave it; false when there is no such camera.
+    pub fn set_wave(&self, id: &str, wave: Option<Behaviour>) -> bool {
+        self.with_camera(id, |camera| camera.set_wave(wave))
+    }
+
+    /// The connections accepted since start, from that number on.
+    pub fn connects(&self, since: u64) -> Connects {
+        self.shared.record.since(since)
     }
 
     /// The behaviour a camera shows now.
@@ -275,8 +293,9 @@ impl UdpPair {
     }
 }
 
-async fn load_cameras(library: &Library, count: usize) -> anyhow::Result<Vec<Arc<Camera>>> {
-    let sub = SharedClip::new(ClipKey::load(Size::LOAD_SUB));
+async fn load_cameras(library: &Library, count: usize, fps: u32) -> anyhow::Result<Vec<Arc<Camera>>> {
+    anyhow::ensure!(Size::LOAD_RATES.contains(&fps), "{fps} pictures a second is none of {:?}", Size::LOAD_RATES);
+    let sub = SharedClip::new(ClipKey::load(Size::load_sub(fps)));
     let main = SharedClip::new(ClipKey::load(Size::LOAD_MAIN));
     sub.wait(library).await?;
     let camera = |number| {
@@ -315,7 +334,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(connection::serve(shared.clone(), socket));
+                    let number = shared.record.accepted(now_us());
+                    connections.spawn(connection::serve(shared.clone(), socket, number));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");

@@ -184,9 +184,10 @@ impl Session {
             play.wait_for_key = true;
             return Outcome::Dropped;
         }
-        if now_us >= play.next_report_us {
+        if now_us >= play.next_report_us && *behaviour != Behaviour::NoSenderReports {
             play.next_report_us = now_us + REPORT_INTERVAL_US;
-            self.send_report(stream, &play, now_us);
+            let ahead_s = if let Behaviour::ClockOffset { seconds } = behaviour { *seconds } else { 0 };
+            self.send_report(stream, &play, now_us, ahead_s);
         }
         self.copy_stamped(stream, unit, number, behaviour, &play, scratch);
         match behaviour {
@@ -246,10 +247,10 @@ impl Session {
     }
 
     /// RTCP sender report with an SDES CNAME (RFC 3550 6.4.1, 6.5).
-    fn send_report(&self, stream: &Stream, play: &Play, now_us: u64) {
+    fn send_report(&self, stream: &Stream, play: &Play, now_us: u64, ahead_s: i32) {
         let mut packet = vec![0x80, 200, 0, 6];
         packet.extend_from_slice(&self.ssrc.to_be_bytes());
-        let seconds = (now_us / 1_000_000 + NTP_OFFSET_S) as u32;
+        let seconds = ((now_us / 1_000_000 + NTP_OFFSET_S) as u32).wrapping_add_signed(ahead_s);
         let fraction = (((now_us % 1_000_000) << 32) / 1_000_000) as u32;
         for word in [seconds, fraction, stream.timestamp_at(now_us), play.packets, play.octets] {
             packet.extend_from_slice(&word.to_be_bytes());

@@ -105,8 +105,16 @@ impl Size {
     pub const CHANGED: Size = Size { width: 480, height: 272, fps: 15, kilobits: 400 };
     /// Sub profile of load tests: CIF.
     pub const LOAD_SUB: Size = Size { width: 352, height: 288, fps: 15, kilobits: 260 };
+    /// The pictures a second that [`Size::load_sub`] takes: divisors of the RTP clock.
+    pub const LOAD_RATES: [u32; 11] = [1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 15];
     /// Main profile of load tests: full HD.
     pub const LOAD_MAIN: Size = Size { width: 1920, height: 1080, fps: 25, kilobits: 4_000 };
+
+    /// [`Size::LOAD_SUB`] with other pictures a second, thin in bits as well: twice as many a picture at most.
+    pub fn load_sub(fps: u32) -> Size {
+        let (usual, kilobits) = (Size::LOAD_SUB, Size::LOAD_SUB.kilobits);
+        Size { fps, kilobits: (2 * kilobits * fps).div_ceil(usual.fps).min(kilobits), ..usual }
+    }
 }
 
 /// Everything that decides how a loop looks.
@@ -125,9 +133,11 @@ pub struct ClipKey {
 }
 
 impl ClipKey {
-    /// A clip that all cameras of a load test share.
+    /// A clip that all cameras of a load test share: a key frame each second, of thin streams each other second, or
+    /// nearly all their pictures would be large ones.
     pub fn load(size: Size) -> ClipKey {
-        ClipKey { scene: Scene::Pattern, id: "load".into(), name: "load".into(), size, gop_s: 1 }
+        let gop_s = if size.fps < 5 { 2 } else { 1 };
+        ClipKey { scene: Scene::Pattern, id: "load".into(), name: "load".into(), size, gop_s }
     }
 
     /// Length of the loop; an even number of GOPs, because neighbouring IDR pictures alternate their `idr_pic_id`.

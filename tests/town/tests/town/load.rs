@@ -14,7 +14,7 @@ const SENSORS: usize = 50;
 
 async fn under_load(mqtt_port: u16, cameras: usize) -> Stageplay {
     let script = Script { cycle_s: 240.0, quiet: true };
-    Stageplay::loaded(mqtt_port, script, Load { cameras, sensors: SENSORS, alone: true }).await
+    Stageplay::loaded(mqtt_port, script, Load { cameras, sensors: SENSORS, alone: true, ..Load::default() }).await
 }
 
 /// Asks what was sent until it fits.

@@ -6,3 +6,6 @@ mod load;
 mod program;
 mod sensors;
 mod support;
+mod thin;
+mod viewer;
+mod wave;

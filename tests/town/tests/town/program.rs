@@ -65,6 +65,8 @@ fn arguments_that_make_no_sense_are_refused() {
         (["--cycle-s", "5"], "from 30"),
         (["--load-sensors", "100000"], "from 0 to 99999"),
         (["--load", "many"], "from 0 to 99999"),
+        (["--load-fps", "7"], "expected one of [1, 2, 3"),
+        (["--load-fps", "0"], "expected one of [1, 2, 3"),
     ] {
         let done = town()
             .args(["run", "--dir", "/nowhere", "--rtsp", "127.0.0.1:0", "--control", "127.0.0.1:0"])

@@ -11,6 +11,7 @@ export const keys: Catalogue['keys'] = {
   goIncidents: 'Incidents',
   goWall: 'Wall',
   goSources: 'Sources',
+  goKpis: 'Figures',
   goRules: 'Rules',
   search: 'Search',
   help: 'This help',

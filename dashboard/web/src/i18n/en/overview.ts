@@ -16,6 +16,7 @@ export const overview: Catalogue['overview'] = {
   paused: 'The list is held',
   resume: 'Release',
   groupCount: (n) => `${n} incidents`,
+  cause: (text, n) => `${text} ×${n}`,
   emptyTitle: 'No open incidents',
   emptyHint: 'What rules raise, devices miss or people report comes here.',
   lastClosed: (time) => `The last one ended at ${time}`,

@@ -18,7 +18,8 @@ import { admin } from './admin';
 import { audit } from './audit';
 import { live } from './live';
 import { emergency } from './emergency';
+import { kpis } from './kpis';
 
-export const zh = { actions, common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live, emergency };
+export const zh = { actions, common, errors, shell, keys, login, overview, incidents, incident, report, wall, sources, rules, deadLetters, admin, audit, live, emergency, kpis };
 
 export type Catalogue = typeof zh;

@@ -11,6 +11,7 @@ export const keys = {
   goWall: '视频墙',
   goSources: '设备',
   goRules: '规则',
+  goKpis: '指标',
   search: '搜索',
   help: '本帮助',
   mute: '静音 2 分钟',

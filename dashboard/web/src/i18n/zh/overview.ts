@@ -14,6 +14,7 @@ export const overview = {
   paused: '列表已暂停更新',
   resume: '恢复',
   groupCount: (n: number) => `${n} 起`,
+  cause: (text: string, n: number) => `${text} ×${n}`,
   emptyTitle: '没有未结事件',
   emptyHint: '规则触发、设备异常或人工上报后会出现在这里。',
   lastClosed: (time: string) => `最近一次结束：${time}`,
