@@ -209,9 +209,17 @@ impl Rule {
         self.status == RuleStatus::Shadow
     }
 
-    /// How far back its conditions look.
+    /// How far back it looks: its windows, its parts, its graces and the raises that it counts.
     pub fn reach(&self) -> SignedDuration {
-        SignedDuration::ZERO
+        let longest = self.spans.iter().map(|(_, span)| span.span_ms).max().unwrap_or(0);
+        let within = match &self.trigger {
+            Trigger::Composite(composite) => composite.within,
+            _ => SignedDuration::ZERO,
+        };
+        let chatter = self.chatter.map_or(SignedDuration::ZERO, |chatter| chatter.per.saturating_add(chatter.shelve));
+        [within, self.startup_grace, chatter]
+            .into_iter()
+            .fold(SignedDuration::from_millis(longest), |all, time| all.saturating_add(time))
     }
 
     /// How many levels it has.

@@ -231,3 +231,19 @@ fn a_draft_is_tried_as_if_in_force_and_what_is_not_there_is_refused() {
     assert_eq!(Backtest::new(&rules, &"none".into(), &[], [at(0); 3]).unwrap_err(), NotKnown::Rule);
     assert_eq!(warm_up(&rules, &"level".into(), &[gauge("a", 3.0)]), Some(SignedDuration::from_hours(1)));
 }
+
+#[test]
+fn the_warm_up_covers_what_a_rule_looks_back_at() {
+    let text = |body: &str| {
+        format!(
+            "version: 1\nrules:\n- id: r\n  title: {{zh: r, en: r}}\n  hazard: flood\n  about: {{owner: o, action: {{zh: a, en: a}}}}\n  \
+             on: {{class: river_gauge, reading: level}}\n  level: blue\n  {body}\n"
+        )
+    };
+    let reach = |body: &str| {
+        let rules = RuleSet::load(&[("f".to_owned(), text(body))]).unwrap();
+        warm_up(&rules, &"r".into(), &[]).unwrap()
+    };
+    assert_eq!(reach("raise: avg(x, 5h) > 3"), SignedDuration::from_hours(5));
+    assert_eq!(reach("startup_grace: 2h\n  raise: avg(x, 5h) > 3"), SignedDuration::from_hours(7));
+}
